@@ -1,0 +1,28 @@
+export {
+  ConfigError,
+  errorMessage,
+  FormatError,
+  InterruptedError,
+  isSdmPruneError,
+  NonFiniteError,
+  NotFoundError,
+  PluginError,
+  RegistryError,
+  SdmPruneError,
+  ShapeError,
+  UsageError,
+} from "./errors.js";
+export type { SdmPruneErrorOptions } from "./errors.js";
+export { inject, injectable, ServiceContainer } from "./container.js";
+export { EXTENSION_POINTS, Host, Run } from "./host.js";
+export type { ExtensionPoint, ExtensionTypes, Registries, RunOptions } from "./host.js";
+export { parseOptions } from "./options.js";
+export { definePlugin, isPlugin } from "./plugin.js";
+export type { Plugin } from "./plugin.js";
+export { silentProgress, startTask } from "./progress.js";
+export type { ProgressEvent, ProgressListener, ProgressTask } from "./progress.js";
+export { Registry } from "./registry.js";
+export type { Factory, RegistrationMeta, RegistryEntry } from "./registry.js";
+export { Rng } from "./rng.js";
+export { suggestNames } from "./suggest.js";
+export { TOKENS } from "./tokens.js";
