@@ -8,6 +8,7 @@ export { inject, injectable };
 export class ServiceContainer {
   readonly #container: DependencyContainer;
   readonly #disposers: (() => void | Promise<void>)[] = [];
+  #isDisposed = false;
 
   constructor(container: DependencyContainer = root.createChildContainer()) {
     this.#container = container;
@@ -20,7 +21,11 @@ export class ServiceContainer {
   }
 
   /** Registers a service made on first use and kept for the run. `dispose`, if given, runs when the run ends. */
-  registerService<T>(token: symbol, create: (services: ServiceContainer) => T, dispose?: (service: T) => void): void {
+  registerService<T>(
+    token: symbol,
+    create: (services: ServiceContainer) => T,
+    dispose?: (service: T) => void | Promise<void>,
+  ): void {
     this.#assertFree(token);
     let made: { service: T } | undefined;
     this.#container.register(token, {
@@ -53,10 +58,25 @@ export class ServiceContainer {
     return this.#container.isRegistered(token);
   }
 
-  /** Disposes what the services asked to have disposed, last made first. */
+  /**
+   * Disposes what the services asked to have disposed, last made first, then the instances of registered classes
+   * that have a `dispose()`. Nothing can be resolved any more. A second call does nothing.
+   *
+   * @throws What a disposer throws, after all the others have run.
+   */
   async dispose(): Promise<void> {
-    for (const dispose of this.#disposers.splice(0).reverse()) await dispose();
-    this.#container.clearInstances();
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    const failures: unknown[] = [];
+    for (const dispose of [...this.#disposers.reverse(), () => this.#container.dispose()]) {
+      try {
+        await dispose();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length === 1) throw failures[0];
+    if (failures.length > 1) throw new AggregateError(failures, "Several services failed to dispose.");
   }
 
   #assertFree(token: symbol): void {

@@ -52,18 +52,33 @@ export class Host {
     return [...this.#plugins];
   }
 
-  /** @throws {PluginError} If it is no plugin, is registered already, or its `register` fails (with the cause). */
+  /**
+   * Registers a plugin. If it fails, nothing of it stays registered.
+   *
+   * @throws {PluginError} If it is no plugin, is registered already, or its `register` fails (with the cause).
+   */
   use(plugin: Plugin): this {
     if (!isPlugin(plugin)) {
-      throw new PluginError("Host.use: expected the result of definePlugin({ name, register }). Export it as default.");
+      throw new PluginError(
+        "Host.use: expected the result of definePlugin({ name, register }). Export it as default.",
+      );
     }
     if (this.#plugins.has(plugin.name)) {
       throw new PluginError(`Plugin "${plugin.name}" is already registered.`);
     }
     try {
       Object.values(this.registries).reduceRight(
-        (next: () => void, registry) => () => (registry as Registry<unknown>).withOrigin(`plugin "${plugin.name}"`, next),
-        () => plugin.register(this.registries),
+        (next: () => void, registry) => () =>
+          (registry as Registry<unknown>).withOrigin(`plugin "${plugin.name}"`, next),
+        () => {
+          const result: unknown = plugin.register(this.registries);
+          if (result instanceof Promise) {
+            void result.catch(() => {}); // the error below is the one to see
+            throw new PluginError(
+              "register() must be synchronous; load code lazily in the factories it registers.",
+            );
+          }
+        },
       )();
     } catch (cause) {
       throw new PluginError(`Plugin "${plugin.name}" failed to register: ${errorMessage(cause)}`, { cause });

@@ -13,6 +13,10 @@ export {
   UsageError,
 } from "./errors.js";
 export type { SdmPruneErrorOptions } from "./errors.js";
+export { configSchema, defineConfig } from "./config/config-schema.js";
+export type { Config } from "./config/config-schema.js";
+export { parseConfig, snakeCase } from "./config/parse-config.js";
+export type { ConfigSpelling } from "./config/parse-config.js";
 export { inject, injectable, ServiceContainer } from "./container.js";
 export { EXTENSION_POINTS, Host, Run } from "./host.js";
 export type { ExtensionPoint, ExtensionTypes, Registries, RunOptions } from "./host.js";
@@ -25,4 +29,5 @@ export { Registry } from "./registry.js";
 export type { Factory, RegistrationMeta, RegistryEntry } from "./registry.js";
 export { Rng } from "./rng.js";
 export { suggestNames } from "./suggest.js";
+export { VERSION } from "./version.js";
 export { TOKENS } from "./tokens.js";

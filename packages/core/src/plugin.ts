@@ -1,3 +1,4 @@
+import { PluginError } from "./errors.js";
 import type { Registries } from "./host.js";
 
 const BRAND = Symbol.for("@sdmprune/core/plugin");
@@ -9,8 +10,20 @@ export interface Plugin {
   register(registries: Registries): void;
 }
 
-/** Marks an object as a plugin. A plugin file exports the result as default and does nothing else at import. */
+/**
+ * Marks an object as a plugin. A plugin file exports the result as default and does nothing else at import.
+ *
+ * @throws {PluginError} If the name is empty or `register` is no function.
+ */
 export function definePlugin(plugin: Plugin): Plugin {
+  if (typeof plugin.name !== "string" || plugin.name === "") {
+    throw new PluginError("definePlugin: expected a name, for example the package's name, got none.");
+  }
+  if (typeof plugin.register !== "function") {
+    throw new PluginError(
+      `definePlugin: plugin "${plugin.name}" needs a function register(registries), got ${typeof plugin.register}.`,
+    );
+  }
   return Object.freeze(Object.defineProperty({ ...plugin }, BRAND, { value: true }));
 }
 

@@ -1,7 +1,13 @@
 /** What a long piece of work tells whoever watches it. Rates and ETAs are the watcher's business. */
 export type ProgressEvent =
   | { readonly type: "start"; readonly task: string; readonly total?: number; readonly unit?: string }
-  | { readonly type: "advance"; readonly task: string; readonly done: number; readonly total?: number; readonly unit?: string }
+  | {
+      readonly type: "advance";
+      readonly task: string;
+      readonly done: number;
+      readonly total?: number;
+      readonly unit?: string;
+    }
   | { readonly type: "end"; readonly task: string }
   | { readonly type: "info" | "warning"; readonly message: string };
 

@@ -27,8 +27,8 @@ export interface RegistryEntry<T> extends RegistrationMeta {
  * an unknown name is an error that suggests the nearest.
  */
 export class Registry<T> {
-  readonly #entries = new Map<string, RegistryEntry<T>>();
-  readonly #aliases = new Map<string, string>();
+  #entries = new Map<string, RegistryEntry<T>>();
+  #aliases = new Map<string, string>();
   #frozen = false;
   #origin = "(no plugin)";
 
@@ -40,7 +40,11 @@ export class Registry<T> {
    *
    * @throws {RegistryError} If the name or an alias is malformed or taken, or the registry is frozen.
    */
-  register<O = never>(name: string, create: (options: O) => T | Promise<T>, meta: RegistrationMeta = {}): void {
+  register<O = never>(
+    name: string,
+    create: (options: O) => T | Promise<T>,
+    meta: RegistrationMeta = {},
+  ): void {
     if (this.#frozen) {
       throw new RegistryError(
         `${this.extensionPoint} "${name}": registration is closed once a run has started; register in a plugin's register().`,
@@ -60,7 +64,7 @@ export class Registry<T> {
         );
       }
     }
-    this.#entries.set(name, { ...meta, name, origin: this.#origin, create: create as Factory<T> });
+    this.#entries.set(name, { ...meta, name, origin: this.#origin, create: create });
     for (const alias of meta.aliases ?? []) this.#aliases.set(alias, name);
   }
 
@@ -107,14 +111,21 @@ export class Registry<T> {
     this.#frozen = true;
   }
 
-  /** Runs `body` with everything it registers here attributed to `origin`. The host calls this. */
+  /**
+   * Runs `body` with everything it registers here attributed to `origin`; if it throws, what it registered is
+   * taken back. The host calls this.
+   */
   withOrigin<R>(origin: string, body: () => R): R {
-    const before = this.#origin;
+    const before = { origin: this.#origin, entries: [...this.#entries], aliases: [...this.#aliases] };
     this.#origin = origin;
     try {
       return body();
+    } catch (error) {
+      this.#entries = new Map(before.entries);
+      this.#aliases = new Map(before.aliases);
+      throw error;
     } finally {
-      this.#origin = before;
+      this.#origin = before.origin;
     }
   }
 

@@ -1,6 +1,6 @@
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
-import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 import { UsageError } from "./errors.js";
 
@@ -16,6 +16,7 @@ export class Rng {
    * @param seed - A non-negative safe integer.
    * @param label - Names an independent stream of the same seed, so that one consumer drawing more
    *   numbers does not change what another one sees.
+   * @throws {UsageError} If the seed is negative, fractional or too large.
    */
   constructor(
     readonly seed: number,
@@ -24,7 +25,7 @@ export class Rng {
     if (!Number.isSafeInteger(seed) || seed < 0) {
       throw new UsageError(`seed: expected an integer from 0 to ${Number.MAX_SAFE_INTEGER}, got ${seed}.`);
     }
-    this.#generator = xoroshiro128plus(fnv1a(`${seed}/${label}`));
+    this.#generator = xoroshiro128plusFromState(hash128(`${seed}/${label}`));
   }
 
   /** An independent stream of the same seed. */
@@ -69,11 +70,16 @@ export class Rng {
   }
 }
 
-/** 32-bit FNV-1a hash of a string's UTF-16 code units. */
-function fnv1a(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) {
-    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  }
-  return hash | 0;
+/**
+ * The 128 bits of state for a text: four FNV-1a hashes with different bases, each finished by MurmurHash3's mixer.
+ * xoroshiro128+ starts slowly from similar states, so the state of "…/a" and "…/b" must have nothing in common.
+ */
+function hash128(text: string): number[] {
+  return [0x811c9dc5, 0x01234567, 0x5bd1e995, 0x9e3779b9].map((base) => {
+    let hash = base;
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+    return hash ^ (hash >>> 16);
+  });
 }

@@ -3,7 +3,9 @@ export function suggestNames(name: string, known: readonly string[]): string[] {
   const limit = Math.max(2, Math.floor(name.length / 3));
   return known
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
-    .filter(({ candidate, distance }) => distance <= limit || (name.length >= 3 && candidate.startsWith(name)))
+    .filter(
+      ({ candidate, distance }) => distance <= limit || (name.length >= 3 && candidate.startsWith(name)),
+    )
     .sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
     .slice(0, 3)
     .map(({ candidate }) => candidate);

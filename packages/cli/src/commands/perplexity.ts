@@ -1,0 +1,48 @@
+import { measurePerplexity } from "@sdmprune/recipes";
+import { Option, type Command } from "commander";
+import { withRun, printResult, type GlobalOptions, type Terminal } from "../command-context.js";
+import { addEngineOptions, addGlobalOptions } from "../model-options.js";
+import { integer } from "../option-types.js";
+import { defined } from "./prune.js";
+
+interface PerplexityOptions extends GlobalOptions {
+  readonly text: string;
+  readonly window?: number;
+  readonly stride?: number;
+  readonly bos?: "each" | "first" | "none";
+  readonly backend?: string;
+  readonly threads?: number;
+}
+
+export function addPerplexityCommand(program: Command, terminal: Terminal): void {
+  const command = program
+    .command("ppl")
+    .description("Perplexity of a model on a text file.")
+    .argument("<model>", "checkpoint folder or hub id")
+    .requiredOption("--text <file>", "text file, read whole")
+    .option(
+      "--window <n>",
+      "tokens per window (default: 2048, or the model's maximum if that is less)",
+      integer(2),
+    )
+    .option("--stride <n>", "start of each window after the one before (default: the window)", integer(1))
+    .addOption(
+      new Option(
+        "--bos <where>",
+        "where a BOS stands (default: each if the tokenizer adds one, else none)",
+      ).choices(["each", "first", "none"]),
+    );
+  addGlobalOptions(addEngineOptions(command)).action(async (model: string, flags: PerplexityOptions) => {
+    const { text, window, stride, bos, backend, threads } = flags;
+    const report = await withRun(terminal, flags, (run) =>
+      measurePerplexity(run, { model, text, ...defined({ window, stride, bos, backend, threads }) }),
+    );
+    printResult(
+      terminal,
+      flags,
+      report,
+      () =>
+        `perplexity ${report.perplexity.toFixed(4)}  (nll ${report.nll.toFixed(6)}, ${report.tokens} tokens, window ${report.window}, stride ${report.stride}, bos ${report.bos})`,
+    );
+  });
+}

@@ -1,0 +1,125 @@
+import { UsageError, type Config } from "@sdmprune/core";
+import { prune, type CalibrationRequest, type PruneRequest, type PruneResult } from "@sdmprune/recipes";
+import { formatPlan, planWidths } from "@sdmprune/pruning";
+import { Option, type Command } from "commander";
+import { withRun, printResult, type GlobalOptions, type Terminal } from "../command-context.js";
+import { formatCompatibility } from "../format-compatibility.js";
+import { findConfigFile, loadConfigFile } from "../load-config.js";
+import { addCalibrationOptions, addEngineOptions, addGlobalOptions } from "../model-options.js";
+import { integer, numberBetween, positiveNumber, ratio } from "../option-types.js";
+
+/** Options of the command line, as commander names them. */
+type PruneOptions = GlobalOptions &
+  Omit<Config, "pruningRatio" | "plugins"> & {
+    readonly ratio?: number;
+    readonly config?: string;
+    readonly textKey?: string;
+  };
+
+export function addPruneCommand(program: Command, terminal: Terminal): void {
+  const command = program
+    .command("prune")
+    .description("Remove MLP neurons from a checkpoint: a folder goes in, a smaller folder comes out.")
+    .argument("[model]", "checkpoint folder or hub id")
+    .option("-o, --output <dir>", "folder to write")
+    .option(
+      "--method <name>",
+      "sdmprune, taylor, magnitude, wanda, random, or any registered importance (default: sdmprune)",
+    )
+    .option("--ratio <r>", "part of the parameters to remove (default: 0.2)", ratio)
+    .addOption(
+      new Option("--ratio-of <what>", "what the ratio is a part of (default: total)").choices([
+        "total",
+        "non-embedding",
+        "mlp",
+      ]),
+    )
+    .option("--width <n>", "exact width instead of a ratio; ignores --round-to", integer(1))
+    .option("--round-to <n>", "round the width to a multiple (default: 64)", integer(1))
+    .option("--allocation <name>", "uniform or global (default: uniform)")
+    .option("--alpha <a>", "share of distillation in the loss (default: 0.4)", numberBetween(0, 1))
+    .option("--tau <t>", "temperature of the teacher (default: 0.2)", positiveNumber)
+    .option("--stages <n>", "1: self-distillation straight from the dense model (default: 2)", integer(1))
+    .option("--preset <name>", "paper-20, paper-30 or paper-40: the published settings")
+    .option("--wanda-propagate", "wanda: score each layer on what the pruned layers before it put out")
+    .option("--scores <file>", "prune from a score file, without running the model")
+    .option("--plan <file>", "apply a pruning plan")
+    .option("--plan-only", "make the plan, write no checkpoint")
+    .addOption(
+      new Option("--export <form>", "how unequal widths are written (default: padded)").choices([
+        "padded",
+        "heterogeneous",
+      ]),
+    )
+    .option("--resume", "go on with an interrupted run of the same request")
+    .option("--force", "replace the output folder if it exists")
+    .option("--config <file>", "sdmprune.config.ts or .yaml (default: the one in this folder)");
+  addGlobalOptions(addEngineOptions(addCalibrationOptions(command))).action(
+    async (model: string | undefined, flags: PruneOptions) => {
+      const config = await readConfig(flags.config);
+      const options = {
+        ...config,
+        ...flags,
+        pruningRatio: flags.ratio ?? (flags.width === undefined ? config.pruningRatio : undefined),
+      };
+      if (flags.ratio !== undefined && flags.width === undefined) delete options.width; // the command line wins whole
+      const plugin = [...(config.plugins ?? []), ...(flags.plugin ?? [])];
+      const request = pruneRequest(model ?? config.model, options);
+      const result = await withRun(terminal, { ...options, plugin }, (run) => prune(run, request));
+      printResult(terminal, flags, resultJson(result), () => resultText(result));
+    },
+  );
+}
+
+async function readConfig(file: string | undefined): Promise<Config> {
+  const path = file ?? findConfigFile(process.cwd());
+  return path === undefined ? {} : loadConfigFile(path);
+}
+
+function pruneRequest(
+  model: string | undefined,
+  options: Omit<PruneOptions, "ratio" | "config"> & { pruningRatio?: number | undefined },
+): PruneRequest {
+  if (model === undefined) {
+    throw new UsageError("prune: expected a model. Name a checkpoint folder or a hub id.");
+  }
+  const { alpha, tau, stages, wandaPropagate: propagate } = options;
+  return {
+    ...options,
+    model,
+    methodOptions: { ...defined({ alpha, tau, stages, propagate }), ...options.methodOptions },
+    calibration: calibrationRequest(options),
+    exportForm: options.export,
+  };
+}
+
+/** What the calibration options ask for; undefined where no source is given. */
+export function calibrationRequest(options: {
+  calibration?: string;
+  nsamples?: number;
+  seqlen?: number;
+  sampler?: string;
+  textKey?: string;
+}): CalibrationRequest | undefined {
+  const { calibration: source, nsamples, seqlen, sampler, textKey } = options;
+  if (source === undefined) return undefined;
+  return {
+    source,
+    ...defined({ nsamples, seqlen, sampler: sampler as CalibrationRequest["sampler"], textKey }),
+  };
+}
+
+/** Without the keys that are undefined. */
+export function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as never;
+}
+
+function resultJson({ plan, output, compatibility }: PruneResult): object {
+  if (output === undefined) return plan;
+  return { output, widths: planWidths(plan), parameters: plan.parameters, compatibility };
+}
+
+function resultText({ plan, output, compatibility }: PruneResult): string {
+  if (output === undefined) return formatPlan(plan);
+  return `${formatCompatibility(compatibility)}\nwritten to ${output}`;
+}

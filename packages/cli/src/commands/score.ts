@@ -1,0 +1,69 @@
+import { score, type ScoreResult } from "@sdmprune/recipes";
+import { Option, type Command } from "commander";
+import { withRun, printResult, type GlobalOptions, type Terminal } from "../command-context.js";
+import { addCalibrationOptions, addEngineOptions, addGlobalOptions } from "../model-options.js";
+import { nameList, numberBetween, positiveNumber } from "../option-types.js";
+import { calibrationRequest, defined } from "./prune.js";
+
+interface ScoreOptions extends GlobalOptions {
+  readonly importance: string[];
+  readonly teacher?: string;
+  readonly loss?: string;
+  readonly alpha?: number;
+  readonly tau?: number;
+  readonly output: string;
+  readonly calibration?: string;
+  readonly backend?: string;
+  readonly threads?: number;
+}
+
+export function addScoreCommand(program: Command, terminal: Terminal): void {
+  const command = program
+    .command("score")
+    .description(
+      "Score the MLP neurons of a model and write a score file, from which any ratio can be pruned.",
+    )
+    .argument("<model>", "checkpoint folder or hub id")
+    .requiredOption(
+      "--importance <names>",
+      "criteria, separated by commas; one pass feeds them all",
+      nameList,
+    )
+    .requiredOption("-o, --output <file>", "score file to write (.safetensors)")
+    .option("--teacher <model>", "model that distillation compares with (default: the model itself)")
+    .addOption(
+      new Option("--loss <name>", "loss of self-distillation (default: blend)").choices([
+        "blend",
+        "ce",
+        "entropy",
+      ]),
+    )
+    .option("--alpha <a>", "share of distillation in the blend (default: 0.4)", numberBetween(0, 1))
+    .option("--tau <t>", "temperature of the teacher (default: 0.2)", positiveNumber);
+  addGlobalOptions(addEngineOptions(addCalibrationOptions(command))).action(
+    async (model: string, flags: ScoreOptions) => {
+      const { importance, teacher, loss, alpha, tau, output, backend, threads } = flags;
+      const result = await withRun(terminal, flags, (run) =>
+        score(run, {
+          model,
+          importances: importance,
+          options: defined({ loss, alpha, tau }),
+          calibration: calibrationRequest(flags),
+          output,
+          ...defined({ teacher, backend, threads }),
+        }),
+      );
+      printResult(terminal, flags, resultJson(result), () => `written to ${output}`);
+    },
+  );
+}
+
+function resultJson({ output, scores }: ScoreResult): object {
+  const importances = Object.fromEntries(
+    [...scores].map(([name, layers]) => [
+      name,
+      { layers: layers.length, widths: layers.map((l) => l.length) },
+    ]),
+  );
+  return { output, importances };
+}

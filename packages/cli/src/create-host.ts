@@ -1,0 +1,23 @@
+import { Host } from "@sdmprune/core";
+import backendOnnx from "@sdmprune/backend-onnx";
+import { importancePlugin } from "@sdmprune/importance";
+import { modelsPlugin } from "@sdmprune/models";
+import { pruningPlugin } from "@sdmprune/pruning";
+import { tensorPlugin } from "@sdmprune/tensor";
+import { loadPlugin } from "./load-plugin.js";
+
+/** What the program comes with. Backends are tried in this order. */
+const BUILT_IN = [backendOnnx, tensorPlugin, modelsPlugin, importancePlugin, pruningPlugin];
+
+/**
+ * A host with the built-in plugins and those the user named.
+ *
+ * @param plugins - Files (`./x.ts`) or package names.
+ * @throws {PluginError} If one cannot be loaded or registered.
+ */
+export async function createHost(plugins: readonly string[] = []): Promise<Host> {
+  const host = new Host();
+  for (const plugin of BUILT_IN) host.use(plugin);
+  for (const plugin of plugins) host.use(await loadPlugin(plugin));
+  return host;
+}

@@ -1,0 +1,50 @@
+import { InvalidArgumentError } from "commander";
+
+/** Parsers of option values for commander. Each error becomes one usage line with the option's name. */
+
+export function integer(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) {
+      throw new InvalidArgumentError(`Expected an integer of at least ${min}.`);
+    }
+    return value;
+  };
+}
+
+export function numberBetween(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !(value >= min && value <= max)) {
+      throw new InvalidArgumentError(`Expected a number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Infinity)) throw new InvalidArgumentError("Expected a number above 0.");
+  return value;
+}
+
+/** The part to remove: at least 0, less than 1. */
+export function ratio(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value > 0 && value < 1)) {
+    throw new InvalidArgumentError("Expected the part to remove, above 0 and below 1, for example 0.2.");
+  }
+  return value;
+}
+
+export function nameList(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.some((name) => name === ""))
+    throw new InvalidArgumentError("Expected names separated by commas.");
+  return names;
+}
+
+/** Collects a repeatable option. */
+export function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}

@@ -1,0 +1,14 @@
+export type { CalibrationSample, TokenSpan } from "./calibration-sample.js";
+export { DATASET_FORMATS } from "./dataset-format.js";
+export type { DatasetFormat } from "./dataset-format.js";
+export type { Document, DocumentSource, InputIdsDocument, SourceFile, TextDocument } from "./document.js";
+export { BOS_POLICIES, SAMPLERS } from "./draw-windows.js";
+export type { BosPolicy, Sampler, SampleWindowsOptions } from "./draw-windows.js";
+export { concatDocuments, readDocuments } from "./read-documents.js";
+export type { ReadDocumentsOptions } from "./read-documents.js";
+export { sampleWindows } from "./sample-windows.js";
+export type { CalibrationSet } from "./sample-windows.js";
+export type { SamplingProvenance } from "./sampling-provenance.js";
+export { shuffleDocuments } from "./shuffle-documents.js";
+export type { TokenEncoder } from "./token-encoder.js";
+export type { WindowBos } from "./document-tokenizer.js";

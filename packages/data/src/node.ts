@@ -1,0 +1,5 @@
+export { openDocuments } from "./node/open-documents.js";
+export type { OpenDocumentsOptions } from "./node/open-documents.js";
+export type { HubDatasetOptions } from "./node/open-hub-dataset.js";
+export { readTextFile } from "./node/read-text-file.js";
+export type { TextFile } from "./node/read-text-file.js";

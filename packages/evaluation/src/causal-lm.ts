@@ -1,0 +1,2 @@
+export { causalLMScorer } from "./causal-lm/causal-lm-scorer.js";
+export type { CausalLMScorerOptions } from "./causal-lm/causal-lm-scorer.js";

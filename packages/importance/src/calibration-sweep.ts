@@ -1,0 +1,119 @@
+import { InterruptedError, startTask, UsageError, type ProgressListener } from "@sdmprune/core";
+import type { CausalLM } from "@sdmprune/models";
+import type { ImportanceCriterion } from "./criterion.js";
+import { finishScores, type SampleCounts } from "./finish-scores.js";
+import { planSweep } from "./plan-sweep.js";
+import { ScoreAccumulator } from "./score-accumulator.js";
+import { sweepSample } from "./sweep-sample.js";
+
+/** One calibration sample: token ids, and what to call it in an error. */
+export interface SweepSample {
+  readonly ids: Int32Array;
+  readonly document: string;
+  readonly offset: number;
+}
+
+export interface SweepRequest {
+  /** The model whose neurons are scored. */
+  readonly student: CausalLM;
+  /** The model that distillation losses compare with. Default: the student itself, which is whole then. */
+  readonly teacher?: CausalLM;
+  readonly samples: readonly SweepSample[];
+  /** The criteria to feed, by name; losses that are equal share one backward pass. */
+  readonly criteria: ReadonlyMap<string, ImportanceCriterion>;
+  readonly progress: ProgressListener;
+  readonly signal?: AbortSignal;
+  /** What progress calls it. Default `score`. */
+  readonly task?: string;
+  /** Recompute each block in the backward pass instead of keeping its activations. Default false. */
+  readonly recompute?: boolean;
+  /** Sums of an interrupted sweep of the same request, to go on from. */
+  readonly resumeFrom?: SweepState;
+  /** Called after each sample with what a later `resumeFrom` needs. The sums are live: copy or write them. */
+  readonly onSample?: (state: SweepState) => void | Promise<void>;
+}
+
+/** Where a sweep stands: bit-exact sums over the first `nsamples` samples. */
+export interface SweepState extends SampleCounts {
+  readonly sums: ReadonlyMap<string, readonly Float64Array[]>;
+}
+
+/** Scores by criterion: one float64 vector of shape `[F]` per layer. */
+export type ScoreSet = ReadonlyMap<string, readonly Float64Array[]>;
+
+/**
+ * Runs a model over the calibration samples once and feeds any number of criteria: forward, loss, backward,
+ * block by block. What no criterion asked for is not computed: without needs no model runs, without gradients
+ * there is no backward pass, without a blended loss no teacher.
+ *
+ * Samples run one at a time, so that scores do not depend on how they are grouped. Increments are reduced per
+ * sample and summed in float64 in sample order: the same request gives the same bits.
+ *
+ * @throws {UsageError} If there are no samples though a criterion needs them, a criterion contradicts itself, or
+ *   `resumeFrom` belongs to another request.
+ * @throws {NonFiniteError} If a loss or score is not finite; the message names the layer and the sample.
+ * @throws {InterruptedError} If `signal` is aborted.
+ */
+export async function calibrationSweep(request: SweepRequest): Promise<ScoreSet> {
+  const { student, samples, criteria, resumeFrom } = request;
+  const plan = planSweep(criteria);
+  if (plan.observers.length > 0 && samples.length === 0) {
+    throw new UsageError(`importance "${plan.observers[0]}": expected calibration samples, got none.`);
+  }
+  const accumulators = createAccumulators(criteria, student.config.intermediateSizes);
+  if (resumeFrom) resume(accumulators, resumeFrom, samples.length);
+  const counts = { nsamples: resumeFrom?.nsamples ?? 0, numTokens: resumeFrom?.numTokens ?? 0 };
+  if (plan.observers.length > 0) {
+    const task = startTask(request.progress, request.task ?? "score", {
+      total: samples.length,
+      unit: "samples",
+    });
+    try {
+      if (counts.nsamples > 0) task.advance(counts.nsamples);
+      for (const sample of samples.slice(counts.nsamples)) {
+        if (request.signal?.aborted) throw new InterruptedError("Interrupted while scoring.");
+        await sweepSample(request, plan, accumulators, sample);
+        counts.nsamples++;
+        counts.numTokens += sample.ids.length;
+        task.advance(counts.nsamples);
+        await request.onSample?.({ ...counts, sums: sumsOf(accumulators) });
+      }
+    } finally {
+      for (const accumulator of accumulators.values()) accumulator.dispose();
+      task.end();
+    }
+  }
+  return finishScores(student, criteria, sumsOf(accumulators), counts);
+}
+
+function createAccumulators(
+  criteria: ReadonlyMap<string, ImportanceCriterion>,
+  widths: readonly number[],
+): Map<string, ScoreAccumulator> {
+  return new Map([...criteria.keys()].map((name) => [name, new ScoreAccumulator(name, widths)]));
+}
+
+/** Takes over the sums of an interrupted sweep. */
+function resume(
+  accumulators: ReadonlyMap<string, ScoreAccumulator>,
+  { sums, nsamples }: SweepState,
+  numWanted: number,
+): void {
+  if (!Number.isSafeInteger(nsamples) || nsamples < 0 || nsamples > numWanted) {
+    throw new UsageError(`resumeFrom: expected at most ${numWanted} samples to be done, got ${nsamples}.`);
+  }
+  for (const [name, accumulator] of accumulators) {
+    const before = sums.get(name)?.map(({ length }) => length);
+    const widths = accumulator.sums.map(({ length }) => length);
+    if (String(before) !== String(widths)) {
+      throw new UsageError(
+        `resumeFrom: expected sums of "${name}" for MLPs of width [${widths.join(", ")}], got ${before ? `[${before.join(", ")}]` : "none"}.`,
+      );
+    }
+    accumulator.sums.forEach((sum, layer) => sum.set(sums.get(name)![layer]!));
+  }
+}
+
+function sumsOf(accumulators: ReadonlyMap<string, ScoreAccumulator>): Map<string, readonly Float64Array[]> {
+  return new Map([...accumulators].map(([name, { sums }]) => [name, sums]));
+}

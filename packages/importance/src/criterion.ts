@@ -1,0 +1,52 @@
+import type { MlpBackwardObservation } from "@sdmprune/models";
+import type { GatedMlpWeights, LossSpec, tf } from "@sdmprune/tensor";
+import type { ScoreAccumulator } from "./score-accumulator.js";
+
+/** The weights of one MLP and what has been accumulated for it, when every sample has been seen. */
+export interface FinishedLayer {
+  readonly layer: number;
+  readonly weights: GatedMlpWeights;
+  /** Sum of all increments; shape `[F]`, float64. */
+  readonly score: Float64Array;
+  readonly nsamples: number;
+  readonly numTokens: number;
+}
+
+/** The loss whose gradients a criterion wants. */
+export type CriterionLoss = LossSpec | "cross-entropy" | "entropy";
+
+export interface CriterionNeeds {
+  /** Calls `observe` in the forward pass with every MLP's activations. Implied by `gradients`. */
+  readonly activations?: boolean;
+  /** Calls `observe` in the backward pass of this loss, with activations and gradients. */
+  readonly gradients?: { readonly loss: CriterionLoss };
+}
+
+/**
+ * Scores the neurons of every MLP: higher means keep. It says what it needs, adds increments to a float64
+ * vector per layer, and never learns which backend runs.
+ *
+ * Exactly what is needed is computed: without `needs` no model runs at all and only `finish` is called.
+ */
+export interface ImportanceCriterion {
+  readonly needs: CriterionNeeds;
+  /**
+   * Called for each layer of each sample: in the backward pass where `needs.gradients` is set, else in the
+   * forward pass, without the gradients. Adds an increment of shape `[F]` with `scores.add(layer, tensor)`, which
+   * takes the tensor over. Whatever else it makes, it disposes (`tf.tidy`).
+   */
+  observe?(observation: MlpBackwardObservation, scores: ScoreAccumulator): void;
+  /**
+   * Turns the accumulated sums of a layer into its scores, shape `[F]`; the default leaves them as they are.
+   * A returned tensor is the caller's to dispose; whatever else the function makes, it disposes itself.
+   */
+  finish?(layer: FinishedLayer): tf.Tensor1D | Float64Array | Promise<Float64Array>;
+  /** Set it when the criterion keeps state of its own between calls: such a stage restarts on `--resume`. */
+  readonly isStateful?: boolean;
+}
+
+declare module "@sdmprune/core" {
+  interface ExtensionTypes {
+    importance: ImportanceCriterion;
+  }
+}

@@ -1,0 +1,12 @@
+export { calibrationSweep } from "./calibration-sweep.js";
+export type { ScoreSet, SweepRequest, SweepSample, SweepState } from "./calibration-sweep.js";
+export type { CriterionLoss, CriterionNeeds, FinishedLayer, ImportanceCriterion } from "./criterion.js";
+export { createMagnitude } from "./criteria/magnitude.js";
+export { createRandom } from "./criteria/random.js";
+export { createSelfDistillation, createTaylor } from "./criteria/self-distillation.js";
+export { createWanda } from "./criteria/wanda.js";
+export type { SampleCounts } from "./finish-scores.js";
+export { importancePlugin } from "./importance-plugin.js";
+export { propagatingSweep } from "./propagating-sweep.js";
+export type { PropagatingSweepRequest } from "./propagating-sweep.js";
+export { ScoreAccumulator } from "./score-accumulator.js";

@@ -1,0 +1,18 @@
+export { assertReplaceable, AtomicFolder, recoverFolder } from "./node/atomic-folder.js";
+export type { AtomicFolderOptions } from "./node/atomic-folder.js";
+export { FileByteSource } from "./node/file-byte-source.js";
+export { folderFiles, openCheckpoint } from "./node/folder-checkpoint.js";
+export type { FolderCheckpoint } from "./node/folder-checkpoint.js";
+export { openTokenizer } from "./node/open-tokenizer.js";
+export { writeCheckpoint, writeCheckpointInto } from "./node/write-checkpoint.js";
+export type { WriteCheckpointOptions } from "./node/write-checkpoint.js";
+export { writeFileAtomic } from "./node/write-file-atomic.js";
+export { writeSafetensors } from "./node/write-safetensors.js";
+export type { Checkpoint } from "./open-checkpoint.js";
+export { downloadCheckpoint } from "./node/download-checkpoint.js";
+export { downloadChosen, downloadRepo, isHubId } from "./node/download-repo.js";
+export type { DownloadOptions, DownloadRepoOptions, FileChooser } from "./node/download-repo.js";
+export type { HubRepoType } from "./node/hub-cache.js";
+export { hubSettings } from "./node/hub-settings.js";
+export type { HubSettings } from "./node/hub-settings.js";
+export { resolveModel } from "./node/resolve-model.js";

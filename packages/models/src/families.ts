@@ -1,0 +1,11 @@
+export type { CausalLMConfig } from "./causal-lm-config.js";
+export { checkTensors } from "./check-tensors.js";
+export type { ExpectedTensor, KeptNeurons, LoadOptions, ModelFamily, RawConfig } from "./model-family.js";
+export { modelFamily } from "./model-family.js";
+export { modelsPlugin } from "./models-plugin.js";
+export type { PrunableGroup, PrunableMember } from "./prunable-group.js";
+export type { WeightInfo, WeightSource } from "./weight-source.js";
+export { llamaFamily } from "./llama/family.js";
+export type { LlamaConfig } from "./llama/config.js";
+export { llamaTensorName, parseLlamaTensorName } from "./llama/weights.js";
+export type { LlamaLayerTensor, LlamaTensor, LlamaTopTensor } from "./llama/weights.js";

@@ -1,0 +1,39 @@
+export type {
+  Block,
+  BlockObserver,
+  BlockSaved,
+  MlpBackwardObservation,
+  MlpForwardObservation,
+  MlpObservation,
+} from "./block.js";
+export type { CausalLM } from "./causal-lm.js";
+export type { CausalLMConfig } from "./causal-lm-config.js";
+export { checkTensors } from "./check-tensors.js";
+export { checkTokenIds, embedTokens } from "./embed-tokens.js";
+export { forwardBlocks, forwardHidden, withBlock } from "./forward.js";
+export type { ForwardOptions } from "./forward.js";
+export { forwardBackward } from "./forward-backward.js";
+export type { ForwardBackwardRequest, LossFunction, LossInput } from "./forward-backward.js";
+export { generate } from "./generate.js";
+export type { GenerateOptions, Generation } from "./generate.js";
+export { keptSlices, viewedWidths } from "./kept-slices.js";
+export { KeyValueCache } from "./key-value-cache.js";
+export { createHead, headLogits } from "./language-model-head.js";
+export { llamaFamily } from "./llama/family.js";
+export type { LlamaConfig, RotaryConfig } from "./llama/config.js";
+export { llamaTensorName, parseLlamaTensorName } from "./llama/weights.js";
+export type { LlamaLayerTensor, LlamaTensor, LlamaTopTensor } from "./llama/weights.js";
+export { modelFamily } from "./model-family.js";
+export type { ExpectedTensor, KeptNeurons, LoadOptions, ModelFamily, RawConfig } from "./model-family.js";
+export { modelsPlugin } from "./models-plugin.js";
+export type { PrunableGroup, PrunableMember } from "./prunable-group.js";
+export { readWeight } from "./read-weight.js";
+export type { KeptSlices } from "./read-weight.js";
+export { reportLinear, reportWeight } from "./report-weight.js";
+export { sampleToken } from "./sample-token.js";
+export type { SamplingOptions } from "./sample-token.js";
+export type { SequenceContext, SequenceOptions } from "./sequence-context.js";
+export { TensorScope } from "./tensor-scope.js";
+export type { WeightInfo, WeightSource } from "./weight-source.js";
+export { WeightStore } from "./weight-store.js";
+export type { WeightResidency } from "./weight-store.js";

@@ -1,0 +1,50 @@
+import { UsageError } from "@sdmprune/core";
+import { rotaryFrequencies, rotaryTables, type RotaryTables } from "@sdmprune/tensor";
+import type { SequenceContext, SequenceOptions } from "../sequence-context.js";
+import type { LlamaConfig } from "./config.js";
+
+export interface LlamaSequence extends SequenceContext {
+  readonly tables: RotaryTables;
+}
+
+/** Checks the positions of a pass and makes the rotary tables that all its blocks share. */
+export function llamaSequence(
+  config: LlamaConfig,
+  batch: number,
+  length: number,
+  { cache, positions, attentionBias }: SequenceOptions,
+): LlamaSequence {
+  if (!Number.isSafeInteger(batch) || batch < 1 || !Number.isSafeInteger(length) || length < 1) {
+    throw new UsageError(
+      `sequence: expected at least one sequence of at least one token, got ${batch} of ${length}.`,
+    );
+  }
+  const start = cache?.length ?? 0;
+  const all = positions ?? Int32Array.from({ length }, (_, t) => start + t);
+  if (all.length !== length && all.length !== batch * length) {
+    throw new UsageError(
+      `sequence: expected ${length} positions, or ${batch * length} for a batch of ${batch}, got ${all.length}.`,
+    );
+  }
+  for (let t = 0; t < all.length; t++) {
+    if (!Number.isSafeInteger(all[t]) || all[t]! < 0 || all[t]! >= config.maxPositionEmbeddings) {
+      throw new UsageError(
+        `sequence: expected positions from 0 to ${config.maxPositionEmbeddings - 1} (max_position_embeddings), got ${all[t]}. Use a shorter sequence.`,
+      );
+    }
+  }
+  const { theta, scaling, partialFactor } = config.rotary;
+  const frequencies = rotaryFrequencies({ headDim: config.headDim, theta, scaling, partialFactor });
+  const tables = rotaryTables(frequencies, all, all.length === length ? undefined : batch);
+  return {
+    batch,
+    length,
+    attentionBias,
+    cache,
+    tables,
+    dispose() {
+      tables.cos.dispose();
+      tables.sin.dispose();
+    },
+  };
+}

@@ -1,0 +1,31 @@
+import type { tf } from "@sdmprune/tensor";
+import type { KeyValueCache } from "./key-value-cache.js";
+
+/** What all blocks share in one pass over a batch of sequences: its shape, positions, masks and cache. */
+export interface SequenceContext {
+  /** Number of sequences. */
+  readonly batch: number;
+  /** Tokens per sequence. */
+  readonly length: number;
+  readonly attentionBias?: tf.Tensor4D | undefined;
+  readonly cache?: KeyValueCache | undefined;
+  /** Frees the tables it made. The attention bias and the cache stay. */
+  dispose(): void;
+}
+
+export interface SequenceOptions {
+  /**
+   * Keys and values of the tokens before these. The pass appends its own. Forward passes only.
+   */
+  readonly cache?: KeyValueCache;
+  /**
+   * Position of every token: `length` of them, or `batch * length` where sequences differ. Default: rising
+   * from 0, or from the length of the cache.
+   */
+  readonly positions?: ArrayLike<number>;
+  /**
+   * Added to the attention scores besides the causal mask, for padding or packed documents; broadcast to
+   * `[batch, heads, length, keys]`. The caller keeps it alive and disposes it.
+   */
+  readonly attentionBias?: tf.Tensor4D;
+}

@@ -1,0 +1,27 @@
+export type { CalibrationRequest } from "./calibration.js";
+export { checkCompatibility } from "./compatibility.js";
+export type { Compatibility } from "./compatibility.js";
+export { formatDuration } from "./format-duration.js";
+export { generateText } from "./generate-text.js";
+export type { GeneratedText, GenerateRequest } from "./generate-text.js";
+export { inspect } from "./inspect.js";
+export type {
+  CheckpointInspection,
+  Inspection,
+  PlanInspection,
+  ScoresInspection,
+  SeriesInspection,
+} from "./inspect.js";
+export { openModel } from "./open-model.js";
+export type { OpenedModel } from "./open-model.js";
+export { measurePerplexity } from "./perplexity.js";
+export type { PerplexityReport, PerplexityRequest } from "./perplexity.js";
+export { findPreset, PRESETS } from "./presets.js";
+export type { Preset } from "./presets.js";
+export { prune } from "./prune.js";
+export type { PruneResult } from "./prune.js";
+export type { ExportForm, PruneRequest } from "./prune-request.js";
+export { score } from "./score.js";
+export type { ScoreRequest, ScoreResult } from "./score.js";
+export { startEngine } from "./start-engine.js";
+export type { EngineRequest } from "./start-engine.js";

@@ -1,0 +1,68 @@
+import { VERSION } from "@sdmprune/core";
+import type { JsonValue } from "@sdmprune/model-io";
+import type { PruningPlan } from "@sdmprune/pruning";
+import type { ExportForm } from "./prune-request.js";
+
+export interface ManifestInput {
+  readonly method: string;
+  readonly methodOptions: Readonly<Record<string, unknown>>;
+  /** Names of the stages that ran, in order. */
+  readonly stages: readonly string[];
+  readonly seed: number;
+  readonly allocation: string;
+  readonly target: Readonly<Record<string, unknown>>;
+  readonly plan: PruningPlan;
+  /** Width every layer has in the files. */
+  readonly writtenWidths: readonly number[];
+  readonly exportForm: ExportForm;
+  /** Hash of the checkpoint that was pruned. */
+  readonly sourceSha256: string;
+  readonly scoresSha256?: string;
+  readonly calibration?: JsonValue;
+  readonly backend?: string;
+}
+
+/**
+ * `pruning_manifest.json`: how the checkpoint beside it came about. The same run gives the same bytes, so it
+ * holds no clock, path or duration; those are in `run.json`.
+ */
+export function pruningManifest(input: ManifestInput): string {
+  const { plan } = input;
+  const manifest = {
+    format: "sdmprune-manifest",
+    version: 1,
+    method: input.method,
+    method_options: input.methodOptions,
+    stages: input.stages,
+    seed: input.seed,
+    allocation: input.allocation,
+    target: input.target,
+    source: { model_type: plan.modelType, sha256: input.sourceSha256 },
+    parameters: {
+      before: snakeCounts(plan.parameters.before),
+      after: snakeCounts(plan.parameters.after),
+      pruning_ratio: snakeCounts(plan.parameters.removed),
+    },
+    export: input.exportForm,
+    intermediate_size: input.writtenWidths,
+    layers: plan.layers.map(({ layer, intermediateSize, width, kept }) => ({
+      layer,
+      intermediate_size_before: intermediateSize,
+      intermediate_size: width,
+      kept,
+    })),
+    scores_sha256: input.scoresSha256,
+    calibration: input.calibration,
+    backend: input.backend,
+    versions: { sdmprune: VERSION },
+  };
+  return `${JSON.stringify(manifest, null, 2).replace(/\[[\s\d,]+\]/g, (list) => list.replace(/\s+/g, ""))}\n`;
+}
+
+function snakeCounts({
+  total,
+  nonEmbedding,
+  mlp,
+}: PruningPlan["parameters"]["before"]): Record<string, number> {
+  return { total, non_embedding: nonEmbedding, mlp };
+}

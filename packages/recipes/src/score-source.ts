@@ -1,0 +1,90 @@
+import { UsageError } from "@sdmprune/core";
+import { readScoreFile, type ScoreFile } from "@sdmprune/importance/score-file";
+import type { JsonValue } from "@sdmprune/model-io";
+import { FileByteSource } from "@sdmprune/model-io/node";
+import type { Options } from "./create-criterion.js";
+import type { OpenedModel } from "./open-model.js";
+
+/** A score file to prune from instead of running the model. */
+export interface ScoreSource {
+  readonly file: ScoreFile;
+  /** Its name, for errors. */
+  readonly name: string;
+}
+
+/**
+ * Opens a score file.
+ *
+ * @throws {FormatError} If it is none.
+ * @throws {UsageError} If it says that it was made from another model.
+ */
+export async function openScoreSource(name: string, model: OpenedModel): Promise<ScoreSource> {
+  const file = await readScoreFile(await FileByteSource.open(name), name);
+  const madeFrom = file.manifest["model_sha256"];
+  if (typeof madeFrom === "string" && madeFrom !== (await model.checkpoint.hash())) {
+    throw new UsageError(
+      `${name}: expected scores of ${model.name}, got those of another model (sha256 ${madeFrom.slice(0, 12)}). Score this model first.`,
+    );
+  }
+  return { file, name };
+}
+
+/** How the scores of a stage come about. Two calls that are equal as JSON give the same scores. */
+export interface ScoreCall {
+  readonly importance: string;
+  /** In full, with defaults. */
+  readonly options: Options;
+}
+
+/** The scores of a stage were made with other options than the method asks for. A seed does not count: it is the file's. */
+export function assertSameCall(source: ScoreSource, number: number, { importance, options }: ScoreCall): void {
+  const recorded = recordedOptions(source, number, importance);
+  if (!recorded) return;
+  const differing = Object.keys({ ...recorded, ...options }).filter(
+    (key) => key !== "seed" && JSON.stringify(recorded[key]) !== JSON.stringify(options[key]),
+  );
+  if (differing.length === 0) return;
+  const list = (values: Options): string =>
+    differing.map((key) => `${key} ${JSON.stringify(values[key]) ?? "unset"}`).join(", ");
+  throw new UsageError(
+    `${source.name}: expected scores of "${importance}" with ${list(options)}, got some with ${list(recorded)}. Leave the options out, or score anew.`,
+  );
+}
+
+/** The options that scores were made with, as far as the file says so. */
+function recordedOptions({ file }: ScoreSource, number: number, importance: string): Options | undefined {
+  const { stages, options } = file.manifest;
+  const stage = Array.isArray(stages) ? stages[number - 1] : undefined;
+  if (isOptions(stage) && stage["importance"] === importance) {
+    return isOptions(stage["options"]) ? stage["options"] : undefined;
+  }
+  return isOptions(options) && isOptions(options[importance]) ? options[importance] : undefined;
+}
+
+/** The options of a method that its score file, or the scores of its criterion, were made with. */
+export function methodOptionsOf({ file }: ScoreSource, method: string, importance: string): Options {
+  const { method: madeBy, method_options: own, options } = file.manifest;
+  if (madeBy === method) return isOptions(own) ? own : {};
+  return isOptions(options) && isOptions(options[importance]) ? options[importance] : {};
+}
+
+/** What the manifest of a run says of the scores' origin, whether they were computed or read. */
+export interface ScoreOrigin {
+  readonly seed: number;
+  readonly calibration: JsonValue | undefined;
+  readonly backend: string | undefined;
+}
+
+/** The origin that a score file records. */
+export function originOf({ file: { manifest } }: ScoreSource, seed: number): ScoreOrigin {
+  const { seed: recorded, calibration, backend } = manifest;
+  return {
+    seed: typeof recorded === "number" ? recorded : seed,
+    calibration,
+    backend: typeof backend === "string" ? backend : undefined,
+  };
+}
+
+function isOptions(value: unknown): value is Record<string, JsonValue> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

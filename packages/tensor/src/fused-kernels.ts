@@ -1,0 +1,216 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+/**
+ * The kernels that a backend may provide, beside tfjs's own, to run a transformer operation in one go. A backend
+ * registers the ones it has with `tf.registerKernel({ kernelName, backendName, kernelFunc })`; an operation whose
+ * kernel is missing runs as a composition of plain tfjs operations, which gives the same values up to rounding.
+ *
+ * All tensors are float32 and `labels` is int32. A kernel returns new tensors, one or an array in the order stated,
+ * never aliases an input, and reads neither more nor other inputs than are stated. An optional input that is not
+ * given is absent from `inputs`.
+ *
+ * Shapes: `B` batch, `T` query length, `S` key length, `N` rows (`B*T`), `H` hidden, `F` intermediate, `Nq` and `Nkv`
+ * query and key/value heads, `D` head size, `R` rotated part of `D`, `C` width of a vocabulary chunk.
+ */
+export interface FusedKernels {
+  /** `y[n,h] = x[n,h] * r[n] * weight[h]` with `r[n] = 1 / sqrt(mean_h(x[n,h]^2) + eps)`. Returns `y [N,H]`. */
+  SdmRmsNorm: {
+    inputs: { /** `[N,H]` */ x: tf.Tensor; /** `[H]` */ weight: tf.Tensor };
+    attrs: { eps: number };
+    outputs: tf.Tensor;
+  };
+
+  /**
+   * Gradient of `SdmRmsNorm` by `x`. With `s = dy * weight` and `r` as above:
+   * `dx[n,h] = r[n] * (s[n,h] - x[n,h] * r[n]^2 * mean_h(s[n,h] * x[n,h]))`. Returns `dx [N,H]`.
+   */
+  SdmRmsNormBackward: {
+    inputs: { /** `[N,H]` */ x: tf.Tensor; /** `[H]` */ weight: tf.Tensor; /** `[N,H]` */ dy: tf.Tensor };
+    attrs: { eps: number };
+    outputs: tf.Tensor;
+  };
+
+  /**
+   * Rotates the pairs `(x[..., i], x[..., i + R/2])`, `i < R/2`, of every head:
+   * `y_i = x_i * cos_i - x_{i+R/2} * sin_i`, `y_{i+R/2} = x_{i+R/2} * cos_i + x_i * sin_i`; coordinates from `R` on
+   * pass through. `R/2` is the last size of `cos`. With `inverse`, `sin` is negated, which is the gradient.
+   * Returns `y [B,T,heads,D]`.
+   */
+  SdmRotary: {
+    inputs: {
+      /** `[B,T,heads,D]` */ x: tf.Tensor;
+      /** `[T,R/2]`, or `[B,T,R/2]` with a position per batch row */ cos: tf.Tensor;
+      /** as `cos` */ sin: tf.Tensor;
+    };
+    attrs: { inverse: boolean };
+    outputs: tf.Tensor;
+  };
+
+  /**
+   * Causal attention with grouped heads. Query `i` stands at position `S - T + i` and sees the keys `j <= S - T + i`;
+   * query head `h` reads key/value head `floor(h / (Nq / Nkv))`.
+   * `score = scale * <q_i, k_j> + bias`, `P = softmax_j(score)` over the visible keys, `out_i = sum_j P_ij v_j`.
+   * Returns `out [B,T,Nq,D]`.
+   */
+  SdmCausalAttention: {
+    inputs: {
+      /** `[B,T,Nq,D]` */ q: tf.Tensor;
+      /** `[B,S,Nkv,D]`, `S >= T` */ k: tf.Tensor;
+      /** `[B,S,Nkv,D]` */ v: tf.Tensor;
+      /** rank 4, broadcastable to `[B,Nq,T,S]` */ bias?: tf.Tensor;
+    };
+    attrs: { scale: number };
+    outputs: tf.Tensor;
+  };
+
+  /**
+   * Gradient of `SdmCausalAttention` (which see), recomputing `P`. With `dP_ij = <dOut_i, v_j>` and
+   * `dS = P * (dP - sum_j P * dP)`: `dq_i = scale * sum_j dS_ij k_j`, `dk_j = scale * sum dS_ij q_i`,
+   * `dv_j = sum P_ij dOut_i`, the last two summed over the queries and the query heads of the group.
+   * Returns `[dq [B,T,Nq,D], dk [B,S,Nkv,D], dv [B,S,Nkv,D]]`.
+   */
+  SdmCausalAttentionBackward: {
+    inputs: {
+      q: tf.Tensor;
+      k: tf.Tensor;
+      v: tf.Tensor;
+      /** `[B,T,Nq,D]` */ dOut: tf.Tensor;
+      bias?: tf.Tensor;
+    };
+    attrs: { scale: number };
+    outputs: [tf.Tensor, tf.Tensor, tf.Tensor];
+  };
+
+  /**
+   * `a[n,f] = act(gate[n,f]) * up[n,f]`, times `mask[f]` if given. `silu(g) = g * sigmoid(g)`;
+   * `gelu(g) = g/2 * (1 + erf(g / sqrt 2))`; `gelu_pytorch_tanh(g) = g/2 * (1 + tanh(sqrt(2/pi) * (g + 0.044715 g^3)))`;
+   * `relu(g) = max(g, 0)`. Returns `a [N,F]`.
+   */
+  SdmGatedActivation: {
+    inputs: { /** `[N,F]` */ gate: tf.Tensor; /** `[N,F]` */ up: tf.Tensor; /** `[F]` */ mask?: tf.Tensor };
+    attrs: { activation: GatedActivationName };
+    outputs: tf.Tensor;
+  };
+
+  /**
+   * Gradient of `SdmGatedActivation` by `gate` and `up`; `dActivation` is the gradient by `a`. With
+   * `m = mask` or 1: `dGate = dActivation * m * up * act'(gate)`, `dUp = dActivation * m * act(gate)`.
+   * `relu'(0) = 0`. Returns `[dGate [N,F], dUp [N,F]]`.
+   */
+  SdmGatedActivationBackward: {
+    inputs: {
+      gate: tf.Tensor;
+      up: tf.Tensor;
+      /** `[N,F]` */ dActivation: tf.Tensor;
+      mask?: tf.Tensor;
+    };
+    attrs: { activation: GatedActivationName };
+    outputs: [tf.Tensor, tf.Tensor];
+  };
+
+  /**
+   * First-order salience of every neuron of a gated MLP for one sample of `N` tokens:
+   * `score[f] = mean_h | down[h,f] * sum_n activation[n,f] dy[n,h]
+   *                     + up[f,h] * sum_n upGrad[n,f] x[n,h]
+   *                     + gate[f,h] * sum_n gateGrad[n,f] x[n,h] |`.
+   * The three sums are the weight gradients; hold no more of them than a tile of neurons. Returns `score [F]`.
+   */
+  SdmNeuronScore: {
+    inputs: {
+      /** `[N,H]`, input of the MLP */ x: tf.Tensor;
+      /** `[N,F]`, input of the down projection */ activation: tf.Tensor;
+      /** `[N,F]` */ gateGrad: tf.Tensor;
+      /** `[N,F]` */ upGrad: tf.Tensor;
+      /** `[N,H]`, gradient by the output of the MLP */ dy: tf.Tensor;
+      /** `[F,H]` */ gate: tf.Tensor;
+      /** `[F,H]` */ up: tf.Tensor;
+      /** `[H,F]` */ down: tf.Tensor;
+    };
+    attrs: Record<string, never>;
+    outputs: tf.Tensor;
+  };
+
+  /**
+   * Takes one chunk of a row's logits into its running softmax statistics. With `z = logits * inverseTemperature`:
+   * `max' = max(max, max_c z)`, `scale = exp(max - max')`, `sum' = sum * scale + sum_c exp(z - max')`, and if `weighted` is given
+   * `weighted' = scale * (weighted + sum * (max - max')) + sum_c exp(z - max') * (z - max')`.
+   * The first call gets `max = -1e30` (finite on purpose), `sum = 0`, `weighted = 0`.
+   * After the last chunk `logsumexp = max + log(sum)` and the entropy of the softmax is `log(sum) - weighted / sum`.
+   * Returns `[max' [N], sum' [N]]`, and third `weighted' [N]` if `weighted` was given.
+   */
+  SdmLogSumExpChunk: {
+    inputs: {
+      /** `[N,C]` */ logits: tf.Tensor;
+      /** `[N]` */ max: tf.Tensor;
+      /** `[N]` */ sum: tf.Tensor;
+      /** `[N]` */ weighted?: tf.Tensor;
+    };
+    attrs: { inverseTemperature: number };
+    outputs: tf.Tensor[];
+  };
+
+  /**
+   * Gradient of the language-model loss by one chunk of logits, `q = exp(logits - max) / sum`:
+   *
+   * - `cross-entropy`: `dz = labelWeight * (q - onehot(labels))`. Returns `[dz [N,C]]`.
+   * - `blend`: `dz = labelWeight * (q - onehot(labels)) + teacherWeight * (q - p)` with
+   *   `p = exp(teacherLogits * inverseTemperature - teacherMax) / teacherSum`. Returns
+   *   `[dz [N,C], kd [N]]`, where `kd[n] = sum_c p * (log p - log q)` is this chunk's share of the KL divergence,
+   *   `log p = teacherLogits * inverseTemperature - teacherMax - log(teacherSum)` and `log q = logits - max - log(sum)`.
+   * - `entropy`: `dz = -labelWeight * q * (log q + entropy)`. `labels` is not given. Returns `[dz [N,C]]`.
+   *
+   * The weights are per row and may be 0. `labels` counts from the start of the chunk; a label outside `[0, C)` is
+   * in another chunk and has no one-hot here. `inverseTemperature` is 1 unless the kind is `blend`.
+   */
+  SdmLossGradientChunk: {
+    inputs: {
+      /** `[N,C]` */ logits: tf.Tensor;
+      /** `[N]` */ max: tf.Tensor;
+      /** `[N]` */ sum: tf.Tensor;
+      /** `[N]` */ labelWeight: tf.Tensor;
+      /** `[N]`, int32; not for `entropy` */ labels?: tf.Tensor;
+      /** `[N,C]`, for `blend` */ teacherLogits?: tf.Tensor;
+      /** `[N]`, for `blend` */ teacherMax?: tf.Tensor;
+      /** `[N]`, for `blend` */ teacherSum?: tf.Tensor;
+      /** `[N]`, for `blend` */ teacherWeight?: tf.Tensor;
+      /** `[N]`, for `entropy` */ entropy?: tf.Tensor;
+    };
+    attrs: { kind: "cross-entropy" | "blend" | "entropy"; inverseTemperature: number };
+    outputs: tf.Tensor[];
+  };
+}
+
+export type FusedKernelName = keyof FusedKernels;
+
+/** Activation of a gated MLP, by its name in `config.json` (`hidden_act`). */
+export type GatedActivationName = "silu" | "gelu" | "gelu_pytorch_tanh" | "relu";
+
+/** Every fused kernel's name. */
+export const FUSED_KERNEL_NAMES = [
+  "SdmRmsNorm",
+  "SdmRmsNormBackward",
+  "SdmRotary",
+  "SdmCausalAttention",
+  "SdmCausalAttentionBackward",
+  "SdmGatedActivation",
+  "SdmGatedActivationBackward",
+  "SdmNeuronScore",
+  "SdmLogSumExpChunk",
+  "SdmLossGradientChunk",
+] as const satisfies readonly FusedKernelName[];
+
+/**
+ * Runs a fused kernel on the active backend.
+ *
+ * @returns Its outputs, which the caller disposes; `undefined` if the backend has no such kernel.
+ */
+export function runFused<K extends FusedKernelName>(
+  name: K,
+  inputs: FusedKernels[K]["inputs"],
+  attrs: FusedKernels[K]["attrs"],
+): FusedKernels[K]["outputs"] | undefined {
+  if (!tf.getKernel(name, tf.getBackend())) return undefined;
+  const given = Object.entries(inputs).filter(([, tensor]) => tensor !== undefined);
+  const outputs: unknown = tf.engine().runKernel(name, Object.fromEntries<tf.Tensor>(given), attrs);
+  return outputs as FusedKernels[K]["outputs"];
+}

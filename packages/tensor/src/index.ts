@@ -1,0 +1,31 @@
+export * as tf from "@tensorflow/tfjs-core";
+export type {
+  ActivateOptions,
+  BackendAvailability,
+  BackendCapabilities,
+  BackendMemory,
+  TensorBackend,
+} from "./backend.js";
+export { FUSED_KERNEL_NAMES, runFused } from "./fused-kernels.js";
+export type { FusedKernelName, FusedKernels, GatedActivationName } from "./fused-kernels.js";
+export { causalAttention, causalAttentionBackward } from "./ops/causal-attention.js";
+export type { CausalAttentionGradients, CausalAttentionOptions } from "./ops/causal-attention.js";
+export { embedding, embeddingBackward } from "./ops/embedding.js";
+export { gatedMlp, gatedMlpBackward, gatedMlpSaving } from "./ops/gated-mlp.js";
+export type { GatedMlpGradients, GatedMlpOptions, GatedMlpSaved, GatedMlpWeights } from "./ops/gated-mlp.js";
+export { languageModelLoss } from "./ops/language-model-loss.js";
+export type { LanguageModelLoss, LanguageModelLossOptions } from "./ops/language-model-loss.js";
+export type { LanguageModelHead } from "./ops/language-model-head.js";
+export type { LossSpec } from "./ops/loss-spec.js";
+export { linear, linearBackwardBias, linearBackwardInput, linearBackwardWeight } from "./ops/linear.js";
+export { rmsNorm, rmsNormBackward, rmsNormBackwardWeight } from "./ops/rms-norm.js";
+export { rotary, rotaryBackward, rotaryTables } from "./ops/rotary.js";
+export type { RotaryTables } from "./ops/rotary.js";
+export { rotaryFrequencies } from "./ops/rotary-frequencies.js";
+export type { RotaryFrequencyOptions, RotaryScaling } from "./ops/rotary-frequencies.js";
+export { sdmNeuronScore } from "./ops/sdm-neuron-score.js";
+export type { SdmNeuronScoreInputs } from "./ops/sdm-neuron-score.js";
+export { addTo, readFloat64 } from "./read-float64.js";
+export { selectBackend, withBackend } from "./select-backend.js";
+export type { BackendSelection, SelectBackendOptions } from "./select-backend.js";
+export { tensorPlugin } from "./tensor-plugin.js";

@@ -1,0 +1,21 @@
+import type { NativeKernel } from "../kernels/native-kernel.js";
+import { causalAttentionBackwardKernel, causalAttentionKernel } from "./causal-attention.js";
+import { gatedActivationBackwardKernel, gatedActivationKernel } from "./gated-activation.js";
+import { logSumExpChunkKernel, lossGradientChunkKernel } from "./loss-chunk.js";
+import { neuronScoreKernel } from "./neuron-score.js";
+import { rmsNormBackwardKernel, rmsNormKernel } from "./rms-norm.js";
+import { rotaryKernel } from "./rotary.js";
+
+/** The operations of a transformer which @sdmprune/tensor looks for by these names. */
+export const fusedKernels: readonly NativeKernel[] = [
+  rmsNormKernel,
+  rmsNormBackwardKernel,
+  rotaryKernel,
+  causalAttentionKernel,
+  causalAttentionBackwardKernel,
+  gatedActivationKernel,
+  gatedActivationBackwardKernel,
+  neuronScoreKernel,
+  logSumExpChunkKernel,
+  lossGradientChunkKernel,
+];
