@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { configSchema, EXTENSION_POINTS, snakeCase, type Host } from "@sdmprune/core";
 import { createHost } from "sdmprune";
 import { z } from "zod";
+import { writeSpeedPage } from "../benchmarks/speed/report/speed-page.js";
 
 /** Writes the pages of docs/reference from the code they describe. CI checks that they are up to date. */
 const folder = fileURLToPath(new URL("../docs/reference", import.meta.url));
@@ -68,3 +69,4 @@ function optionList(schema: z.ZodType | undefined): string {
 await mkdir(folder, { recursive: true });
 await writeFile(join(folder, "config.md"), configPage());
 await writeFile(join(folder, "extensions.md"), extensionsPage(await createHost()));
+await writeSpeedPage();

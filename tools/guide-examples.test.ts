@@ -4,10 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { describePluginContract } from "@sdmprune/test-utils/plugin-contract";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import activationMean from "../docs/guides/examples/activation-mean.js";
+import stepwiseTaylor from "../docs/guides/examples/stepwise-taylor.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const example = join(root, "docs/guides/examples/activation-mean.ts");
+const examples = join(root, "docs/guides/examples");
 const model = join(root, "packages/test-utils/fixtures/tiny-llama");
 
 describe("the guide to writing a plugin", () => {
@@ -20,7 +23,7 @@ describe("the guide to writing a plugin", () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "sdmprune-guide-")); // outside the repository: no packages to be found
-    await copyFile(example, join(folder, "activation-mean.ts"));
+    await copyFile(join(examples, "activation-mean.ts"), join(folder, "activation-mean.ts"));
     const rows = Array.from({ length: 4 }, (_, i) =>
       Array.from({ length: 16 }, (_, t) => (7 * i + 11 * t) % 97),
     );
@@ -31,9 +34,9 @@ describe("the guide to writing a plugin", () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it("shows the example that is tested here", async () => {
+  it.each(["activation-mean.ts", "stepwise-taylor.ts"])("shows %s, which is tested here", async (name) => {
     const guide = await readFile(join(root, "docs/guides/write-a-plugin.md"), "utf8");
-    expect(guide).toContain(`\`\`\`ts\n${await readFile(example, "utf8")}\`\`\``);
+    expect(guide).toContain(`\`\`\`ts\n${await readFile(join(examples, name), "utf8")}\`\`\``);
   });
 
   it("prunes a model by a criterion in one file outside the repository", async () => {
@@ -72,3 +75,6 @@ describe("the guide to writing a plugin", () => {
     });
   });
 });
+
+describePluginContract(activationMean);
+describePluginContract(stepwiseTaylor);

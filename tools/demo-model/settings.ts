@@ -59,7 +59,7 @@ export interface TrainingSettings {
 }
 
 export const TRAINING: TrainingSettings = {
-  numSteps: 9000,
+  numSteps: 4000,
   batch: 4,
   learningRate: 3e-3,
   warmupSteps: 100,

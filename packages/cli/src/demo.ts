@@ -51,8 +51,9 @@ const RATIOS = [0.2, 0.3, 0.4];
 const WINDOW = 256;
 /** Fine enough for the demo model's narrow MLPs. */
 const ROUND_TO = 16;
-const PROMPT = "Once upon a time";
-const SAMPLE_TOKENS = 60;
+/** The dense model knows where this person of its stories lives, and what she does there. */
+const PROMPT = "Sonia lived in";
+const SAMPLE_TOKENS = 50;
 
 /** A file of the embedded demo model; the folder itself for an empty name. */
 export function demoFile(name: string): string {

@@ -1,4 +1,4 @@
-import { errorMessage, isSdmPruneError, VERSION } from "@sdmprune/core";
+import { errorMessage, InterruptedError, isSdmPruneError, VERSION } from "@sdmprune/core";
 import { Command, CommanderError } from "commander";
 import { addDemoCommand } from "./commands/demo.js";
 import { addGenerateCommand } from "./commands/generate.js";
@@ -21,7 +21,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const interrupt = new AbortController();
   const onSignal = (): void => {
     if (interrupt.signal.aborted) process.exit(130); // the second time at once
-    interrupt.abort();
+    interrupt.abort(new InterruptedError("Interrupted."));
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   try {

@@ -53,6 +53,10 @@ describe("errorMessage", () => {
     expect(errorMessage(new Error("first\n   second\n\nthird"))).toBe("first second third");
   });
 
+  it("takes out what would steer a terminal", () => {
+    expect(errorMessage(new Error("a\rb\u001b[31mc\u2028d"))).toBe("a b [31mc d");
+  });
+
   it("takes anything that can be thrown", () => {
     expect(errorMessage("text")).toBe("text");
     expect(errorMessage(undefined)).toBe("undefined");

@@ -59,8 +59,11 @@ export function isSdmPruneError(error: unknown): error is SdmPruneError {
   return typeof error === "object" && error !== null && (error as Record<symbol, unknown>)[BRAND] === true;
 }
 
-/** The message of an unknown thrown value, in one line. */
+/** What would break a line or steer a terminal; messages quote files, which may hold anything. */
+const CONTROL = /\s*[\u0000-\u001f\u007f-\u009f\u2028\u2029]\s*/g;
+
+/** The message of an unknown thrown value, in one line without control characters. */
 export function errorMessage(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s*\n\s*/g, " ");
+  return text.replace(CONTROL, " ");
 }

@@ -34,7 +34,7 @@ describe("Host", () => {
     expect(host.registry("importances")).toBe(host.registries.importances);
     expect(() => host.registry("criterion")).toThrow(
       new RegistryError(
-        'Unknown extension point "criterion". Available: backend, model, importance, allocation, method, task, dataset, reporter.',
+        'Unknown extension point "criterion". Available: backend, model, importance, allocation, method, task, dataset, reporter, language-model.',
       ),
     );
     expect(() => host.registry("constructor")).toThrow('Unknown extension point "constructor"');

@@ -25,6 +25,7 @@ export const EXTENSION_POINTS = {
   task: "tasks",
   dataset: "datasets",
   reporter: "reporters",
+  "language-model": "languageModels",
 } as const;
 
 export type ExtensionPoint = keyof typeof EXTENSION_POINTS;

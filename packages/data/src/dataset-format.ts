@@ -3,9 +3,9 @@ import type { ByteSource } from "@sdmprune/model-io";
 import { byteChunks } from "./byte-chunks.js";
 
 /** How a data set's file is laid out, whatever it is compressed with. */
-export type DatasetFormat = "text" | "jsonl" | "json" | "parquet";
+export type DatasetFormat = "text" | "jsonl" | "json" | "csv" | "parquet";
 
-export const DATASET_FORMATS: readonly DatasetFormat[] = ["text", "jsonl", "json", "parquet"];
+export const DATASET_FORMATS: readonly DatasetFormat[] = ["text", "jsonl", "json", "csv", "parquet"];
 
 const FORMAT_OF_EXTENSION: Readonly<Record<string, DatasetFormat>> = {
   txt: "text",
@@ -15,6 +15,8 @@ const FORMAT_OF_EXTENSION: Readonly<Record<string, DatasetFormat>> = {
   jsonl: "jsonl",
   ndjson: "jsonl",
   json: "json",
+  csv: "csv",
+  tsv: "csv",
   parquet: "parquet",
 };
 
@@ -50,7 +52,7 @@ async function sniffFormat(source: ByteSource, name: string): Promise<DatasetFor
     if (/^\s*[[{]/.test(start)) return "json";
     if (!start.includes("\0") && !start.startsWith("\x28\xb5\x2f\xfd")) return "text";
     throw new FormatError(
-      `${name}: expected .txt, .jsonl, .json (each may be .gz) or .parquet, got a binary file of another kind. ` +
+      `${name}: expected .txt, .jsonl, .json, .csv, .tsv (each may be .gz) or .parquet, got a binary file of another kind. ` +
         `Convert it, or decompress it first.`,
     );
   }

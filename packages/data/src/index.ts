@@ -6,6 +6,8 @@ export { BOS_POLICIES, SAMPLERS } from "./draw-windows.js";
 export type { BosPolicy, Sampler, SampleWindowsOptions } from "./draw-windows.js";
 export { concatDocuments, readDocuments } from "./read-documents.js";
 export type { ReadDocumentsOptions } from "./read-documents.js";
+export { readRows } from "./read-rows.js";
+export type { ReadRowsOptions, Row } from "./read-rows.js";
 export { sampleWindows } from "./sample-windows.js";
 export type { CalibrationSet } from "./sample-windows.js";
 export type { SamplingProvenance } from "./sampling-provenance.js";

@@ -76,7 +76,10 @@ async function isOneRowPerLine(chunks: AsyncIterable<Uint8Array>): Promise<boole
 }
 
 /** Reads rows of one file, all by the layout of the first. */
-function rowReader(name: string, textKey?: string): (row: unknown, number: number) => Document | undefined {
+export function rowReader(
+  name: string,
+  textKey?: string,
+): (row: unknown, number: number) => Document | undefined {
   let layout: RowLayout | undefined;
   return (row, number) => {
     const id = `${name}#${number}`;

@@ -12,12 +12,14 @@ export async function* parquetDocuments(
   textKey?: string,
 ): AsyncGenerator<Document> {
   const file = asyncBuffer(source);
-  const metadata = await guard(name, () => parquetMetadataAsync(file));
+  const metadata = await guardParquet(name, () => parquetMetadataAsync(file));
   const numRows = Number(metadata.num_rows);
   if (numRows === 0) return;
   const columns = parquetSchema(metadata).children.map((child) => child.element.name);
   const read = async (rowStart: number, rowEnd: number, only: string[]) =>
-    guard(name, () => parquetReadObjects({ file, metadata, compressors, columns: only, rowStart, rowEnd }));
+    guardParquet(name, () =>
+      parquetReadObjects({ file, metadata, compressors, columns: only, rowStart, rowEnd }),
+    );
 
   let layout: RowLayout | undefined;
   let rowStart = 0;
@@ -39,7 +41,7 @@ export async function* parquetDocuments(
 }
 
 /** Gives a byte source the face that hyparquet reads files through. */
-function asyncBuffer(source: ByteSource): AsyncBuffer {
+export function asyncBuffer(source: ByteSource): AsyncBuffer {
   return {
     byteLength: source.size,
     async slice(start, end = source.size) {
@@ -50,7 +52,8 @@ function asyncBuffer(source: ByteSource): AsyncBuffer {
   };
 }
 
-async function guard<T>(name: string, body: () => Promise<T>): Promise<T> {
+/** Runs `body`; what it throws becomes a FormatError about the file. */
+export async function guardParquet<T>(name: string, body: () => Promise<T>): Promise<T> {
   try {
     return await body();
   } catch (cause) {

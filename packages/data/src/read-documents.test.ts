@@ -213,7 +213,7 @@ describe("readDocuments of compressed and columnar files", () => {
     const parquet = parquetWriteBuffer({ columnData: [{ name: "text", data: ["a"], type: "STRING" }] });
     expect(texts(await read("corpus", new Uint8Array(parquet)))).toEqual(["a"]);
     await expect(read("d.zst", new Uint8Array([0x28, 0xb5, 0x2f, 0xfd, 1]))).rejects.toThrow(
-      /^d\.zst: expected \.txt, \.jsonl, \.json \(each may be \.gz\) or \.parquet, got a binary file of another kind\./,
+      /^d\.zst: expected \.txt, \.jsonl, \.json, \.csv, \.tsv \(each may be \.gz\) or \.parquet, got a binary file of another kind\./,
     );
   });
 });

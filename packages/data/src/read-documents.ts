@@ -2,7 +2,9 @@ import type { ByteSource } from "@sdmprune/model-io";
 import { byteChunks, storedChunks } from "./byte-chunks.js";
 import { detectFormat, type DatasetFormat } from "./dataset-format.js";
 import type { Document, DocumentSource, SourceFile } from "./document.js";
-import { jsonDocuments, jsonlDocuments } from "./json-documents.js";
+import { csvRows } from "./csv-rows.js";
+import { decodeText } from "./decode-text.js";
+import { jsonDocuments, jsonlDocuments, rowReader } from "./json-documents.js";
 import { parquetDocuments } from "./parquet-documents.js";
 import { concatBytes } from "./split-bytes.js";
 import { textDocuments } from "./text-documents.js";
@@ -20,7 +22,7 @@ export interface ReadDocumentsOptions {
 
 /**
  * The documents of one file: `.txt` (between `<|endoftext|>` marks, else between blank lines), `.jsonl`,
- * `.json` (a list, `{"data": list}` or one row per line), each also gzipped, and `.parquet`.
+ * `.json` (a list, `{"data": list}` or one row per line), `.csv`, `.tsv`, each also gzipped, and `.parquet`.
  *
  * Nothing is read before the documents are iterated, and every iteration reads anew. Iterating throws
  * FormatError for a malformed file or row, naming file and row.
@@ -61,9 +63,26 @@ async function* iterate(
     case "json":
       yield* jsonDocuments(open, name, textKey);
       return;
+    case "csv":
+      yield* csvDocuments(open, name, textKey);
+      return;
     case "parquet":
       yield* parquetDocuments(source, name, textKey);
       return;
+  }
+}
+
+async function* csvDocuments(
+  open: () => AsyncIterable<Uint8Array>,
+  name: string,
+  textKey?: string,
+): AsyncGenerator<Document> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of open()) chunks.push(chunk);
+  const toDocument = rowReader(name, textKey);
+  for (const [i, { value }] of csvRows(decodeText(concatBytes(chunks), name), name).entries()) {
+    const document = toDocument(value, i + 1);
+    if (document) yield document;
   }
 }
 

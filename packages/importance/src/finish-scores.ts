@@ -9,7 +9,8 @@ export interface SampleCounts {
 }
 
 /**
- * Turns the sums of all criteria into scores, reading the MLP weights of one layer after another where a criterion wants them.
+ * Turns the sums of all criteria into scores, reading the MLP weights of one layer after another if any criterion
+ * has a `finish`.
  *
  * @throws {NonFiniteError} If a score is NaN or infinite.
  */
@@ -19,12 +20,9 @@ export async function finishScores(
   sums: ReadonlyMap<string, readonly Float64Array[]>,
   counts: SampleCounts,
 ): Promise<Map<string, Float64Array[]>> {
-  const scores = new Map<string, Float64Array[]>();
-  for (const [name, layers] of sums)
-    scores.set(
-      name,
-      layers.map((layer) => layer.slice()),
-    );
+  const scores = new Map<string, Float64Array[]>(
+    [...sums].map(([name, layers]) => [name, layers.map((layer) => layer.slice())]),
+  );
   const finishing = [...criteria].filter(([, criterion]) => criterion.finish);
   if (finishing.length === 0) return scores;
   for (let layer = 0; layer < model.config.numLayers; layer++) {
@@ -41,7 +39,12 @@ export async function finishScores(
   return scores;
 }
 
-/** The scores of one layer. */
+/**
+ * The scores of one layer.
+ *
+ * @throws {ShapeError} If the criterion gives another number of scores than the layer has neurons.
+ * @throws {NonFiniteError} If a score is NaN or infinite.
+ */
 export async function finishLayer(
   name: string,
   criterion: ImportanceCriterion,

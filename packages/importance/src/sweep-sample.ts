@@ -8,7 +8,7 @@ import {
 } from "@sdmprune/models";
 import { languageModelLoss, type LanguageModelHead, type tf } from "@sdmprune/tensor";
 import type { SweepRequest, SweepSample } from "./calibration-sweep.js";
-import { findNonFiniteLayer } from "./find-non-finite-layer.js";
+import { locateNonFinite } from "./locate-non-finite.js";
 import type { SweepPlan } from "./plan-sweep.js";
 import type { ScoreAccumulator } from "./score-accumulator.js";
 
@@ -24,10 +24,7 @@ export async function sweepSample(
   const observerOf = (names: readonly string[]): BlockObserver => ({
     mlp: (observation) => {
       for (const name of names) {
-        request.criteria.get(name)!.observe!(
-          observation as MlpBackwardObservation,
-          accumulators.get(name)!,
-        );
+        request.criteria.get(name)!.observe!(observation as MlpBackwardObservation, accumulators.get(name)!);
       }
     },
   });
@@ -74,15 +71,10 @@ async function teacherPass(
 }
 
 /** Says where in the student it went wrong, at the cost of one more forward pass. */
-async function nonFiniteLoss(
-  what: string,
-  student: CausalLM,
-  { ids }: SweepSample,
-): Promise<NonFiniteError> {
-  const layer = await findNonFiniteLayer(student, ids);
-  const cause =
-    layer === undefined
-      ? "all layers of the student are finite: look at its final norm and LM head, and at the teacher"
-      : `layer ${layer} is the first whose activations are not finite`;
+async function nonFiniteLoss(what: string, student: CausalLM, { ids }: SweepSample): Promise<NonFiniteError> {
+  const place = await locateNonFinite(student, ids);
+  const cause = place
+    ? `${place} is the first to put out a value that is not finite`
+    : "every layer puts out finite values, so look at the final norm, the LM head and the teacher";
   return new NonFiniteError(`${what}; ${cause}. Check the checkpoint for NaN or infinite weights.`);
 }

@@ -1,4 +1,4 @@
-import type { tf } from "@sdmprune/tensor";
+import type { AttentionSegment, tf } from "@sdmprune/tensor";
 import type { KeyValueCache } from "./key-value-cache.js";
 
 /** What all blocks share in one pass over a batch of sequences: its shape, positions, masks and cache. */
@@ -9,6 +9,7 @@ export interface SequenceContext {
   readonly length: number;
   readonly attentionBias?: tf.Tensor4D | undefined;
   readonly cache?: KeyValueCache | undefined;
+  readonly segments?: readonly AttentionSegment[] | undefined;
   /** Frees the tables it made. The attention bias and the cache stay. */
   dispose(): void;
 }
@@ -19,8 +20,13 @@ export interface SequenceOptions {
    */
   readonly cache?: KeyValueCache;
   /**
+   * The one sequence of the batch is a pack of these, which see no others but those they continue. Forward passes only,
+   * without a cache or an attention bias.
+   */
+  readonly segments?: readonly AttentionSegment[];
+  /**
    * Position of every token: `length` of them, or `batch * length` where sequences differ. Default: rising
-   * from 0, or from the length of the cache.
+   * from 0, or from the length of the cache; those of segments rise from the end of what they continue.
    */
   readonly positions?: ArrayLike<number>;
   /**

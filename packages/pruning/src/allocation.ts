@@ -30,7 +30,8 @@ export function createUniformAllocation(): Allocation {
 /**
  * Ranks the neurons of all layers together and keeps the best, `roundTo` at a time: each layer's neurons,
  * best first, are cut into chunks of `roundTo`; chunks are taken by falling mean score (ties: lower layer)
- * until the budget of `layers * width` neurons is used. Every layer keeps at least one chunk.
+ * until the budget of `layers * width` neurons is used. Every layer keeps at least one chunk. The budget is met
+ * exactly where it and the layers' widths are multiples of `roundTo`, and never exceeded.
  */
 export function createGlobalAllocation(): Allocation {
   return { allocate: allocateGlobally };
@@ -52,11 +53,11 @@ function allocateGlobally({ scores, width, roundTo }: AllocationRequest): number
       `allocation "global": ${budget} neurons in all are fewer than one multiple of ${roundTo} for each of ${scores.length} layers. Choose a smaller ratio or --round-to.`,
     );
   }
-  const full = new Set<number>();
+  // A layer is taken best chunk first, without gaps: once a chunk is too much, the layer is done.
+  const done = new Set<number>();
   for (const chunk of rest.sort((a, b) => b.mean - a.mean || a.layer - b.layer || a.index - b.index)) {
-    if (full.has(chunk.layer)) continue;
-    if (chunk.size > left)
-      full.add(chunk.layer); // a layer is taken best chunk first, without gaps
+    if (done.has(chunk.layer)) continue;
+    if (chunk.size > left) done.add(chunk.layer);
     else take(chunk);
   }
   return widths;

@@ -1,10 +1,11 @@
+import { ShapeError, UsageError } from "@sdmprune/core";
 import { z } from "zod";
 import type { KeptNeurons } from "./pruning-plan.js";
 import type { PruningMethod, Stage, StageContext, StageResult } from "./pruning-method.js";
 import { selectNeurons } from "./select-neurons.js";
 
-/** Part of the neurons that the first stage of SDMPrune keeps: 3.9 of 4 times the hidden size in the paper. */
-const FIRST_STAGE_SHARE = 0.975;
+/** What the first stage of SDMPrune keeps: 3.9 of 4 times the hidden size in the paper, so 39 of 40 neurons. */
+const firstStageWidth = (width: number): number => Math.floor((39 * width) / 40);
 
 export const sdmPruneOptions = z.strictObject({
   alpha: z.number().min(0).max(1).default(0.4).describe("Share of the distillation loss in the blend."),
@@ -29,7 +30,7 @@ export function createSdmPrune({ alpha, tau, stages }: z.output<typeof sdmPruneO
   return {
     needsCalibration: true,
     stages: ({ shape, width }) => {
-      const firstWidths = shape.widths.map((w) => Math.floor(w * FIRST_STAGE_SHARE));
+      const firstWidths = shape.widths.map(firstStageWidth);
       if (stages === 1 || width >= Math.min(...firstWidths)) return [distill(width)];
       const first: Stage = {
         name: "taylor",
@@ -98,11 +99,31 @@ async function scoreAndSelect(
   return { kept: keepBest(context.kept, scores, context.allocate(scores, width)) };
 }
 
-/** The best `widths[l]` of each layer's current neurons, as indices into the original checkpoint. */
+/**
+ * The best `widths[l]` of each layer's current neurons, as indices into the original checkpoint.
+ *
+ * @param scores - One per current neuron, in the order of `kept`.
+ * @throws {ShapeError} If there are not as many scores as neurons.
+ * @throws {UsageError} If a width is no number of neurons that the layer has.
+ */
 export function keepBest(
   kept: KeptNeurons,
   scores: readonly Float64Array[],
   widths: readonly number[],
 ): KeptNeurons {
-  return kept.map((indices, layer) => selectNeurons(scores[layer]!, widths[layer]!).map((n) => indices[n]!));
+  return kept.map((indices, layer) => {
+    const score = scores[layer];
+    const width = widths[layer];
+    if (score?.length !== indices.length) {
+      throw new ShapeError(
+        `scores: layer ${layer}: expected one for each of ${indices.length} neurons, got ${score?.length ?? "none"}.`,
+      );
+    }
+    if (!Number.isSafeInteger(width) || width! < 1 || width! > indices.length) {
+      throw new UsageError(
+        `widths: layer ${layer}: expected an integer from 1 to ${indices.length}, got ${width}.`,
+      );
+    }
+    return selectNeurons(score, width!).map((n) => indices[n]!);
+  });
 }

@@ -1,3 +1,4 @@
+import { ShapeError } from "@sdmprune/core";
 import type { PrunableGroup } from "@sdmprune/models/families";
 
 /** Sizes of the tensors of a checkpoint, and which of them shrink with which MLP: all that planning needs. */
@@ -21,6 +22,7 @@ export type ParameterCounts = Readonly<Record<"total" | "nonEmbedding" | "mlp", 
  * @param groups - Prunable groups of the model, one per layer.
  * @param tensors - Shape of every parameter of the checkpoint.
  * @param isEmbedding - Whether a tensor belongs to the embedding or the LM head.
+ * @throws {ShapeError} If a group has a tensor without a shape.
  */
 export function modelShape(
   groups: readonly PrunableGroup[],
@@ -36,7 +38,8 @@ export function modelShape(
   }
   const neuronSizes = groups.map((group) =>
     group.members.reduce((sum, { tensor, axis }) => {
-      const shape = tensors.get(tensor)!;
+      const shape = tensors.get(tensor);
+      if (!shape) throw new ShapeError(`modelShape: expected the shape of tensor "${tensor}", got none.`);
       return sum + shape.reduce((product, dim, i) => (i === axis ? product : product * dim), 1);
     }, 0),
   );

@@ -28,8 +28,20 @@ export interface PlannedLayer {
 /** Kept neurons per layer, as indices into the original checkpoint. */
 export type KeptNeurons = readonly Int32Array[];
 
-/** @param kept - Ascending indices per layer. */
+/**
+ * @param kept - Ascending indices per layer.
+ * @throws {UsageError} If a layer is missing, keeps nothing, or its indices do not rise strictly within its width.
+ */
 export function createPlan(modelType: string, shape: ModelShape, kept: KeptNeurons): PruningPlan {
+  if (kept.length !== shape.widths.length) {
+    throw new UsageError(
+      `plan: expected the kept neurons of ${shape.widths.length} layers, got ${kept.length}.`,
+    );
+  }
+  for (const [layer, indices] of kept.entries()) {
+    const problem = keptProblem(indices, shape.widths[layer]!);
+    if (problem) throw new UsageError(`plan: layer ${layer}: ${problem}.`);
+  }
   const before = countParameters(shape);
   const after = countParameters(
     shape,
@@ -47,6 +59,15 @@ export function createPlan(modelType: string, shape: ModelShape, kept: KeptNeuro
     })),
     parameters: { before, after, removed: achievedRatios(before, after) },
   };
+}
+
+/** What is wrong with the kept neurons of a layer, as a phrase. */
+function keptProblem(kept: ArrayLike<number>, intermediateSize: number): string | undefined {
+  if (kept.length === 0) return "at least one neuron must be kept";
+  const rises = Array.from(kept).every((n, i) => n > (i === 0 ? -1 : kept[i - 1]!));
+  return rises && kept[kept.length - 1]! < intermediateSize
+    ? undefined
+    : `kept neurons must rise strictly and stay below ${intermediateSize}`;
 }
 
 export function planWidths(plan: PruningPlan): number[] {
@@ -95,13 +116,9 @@ export function parsePlan(text: string, where: string): PruningPlan {
   const plan = parseOptions(where, planSchema, json);
   for (const [i, { layer, intermediateSize, width, kept }] of plan.layers.entries()) {
     const problem =
-      layer !== i
-        ? `expected layer ${i} at this place, got ${layer}`
-        : width !== kept.length
-          ? `width is ${width}, but ${kept.length} neurons are kept`
-          : kept.some((n, j) => n >= intermediateSize || (j > 0 && n <= kept[j - 1]!))
-            ? `kept must rise strictly and stay below ${intermediateSize}`
-            : undefined;
+      (layer !== i && `expected layer ${i} at this place, got ${layer}`) ||
+      (width !== kept.length && `width is ${width}, but ${kept.length} neurons are kept`) ||
+      keptProblem(kept, intermediateSize);
     if (problem) throw new FormatError(`${where}: layers[${i}]: ${problem}.`);
   }
   return plan;

@@ -1,4 +1,4 @@
-import { parseOptions, type RegistryEntry, type Run } from "@sdmprune/core";
+import { ConfigError, parseOptions, type RegistryEntry, type Run } from "@sdmprune/core";
 import type { ImportanceCriterion } from "@sdmprune/importance";
 
 /** Options by name, as a user may give them. */
@@ -29,11 +29,15 @@ function seeded(run: Run, name: string, options: Options): Options {
  * @throws {ConfigError} If they do not fit the extension's schema.
  */
 export function resolveOptions(point: string, entry: RegistryEntry<unknown>, options: Options = {}): Options {
-  if (!entry.options) return options;
+  const given = Object.keys(options);
+  if (!entry.options && given.length > 0) {
+    throw new ConfigError(`${point} "${entry.name}": expected no options, got ${given.join(", ")}.`);
+  }
+  if (!entry.options) return {};
   return parseOptions(`${point} "${entry.name}"`, entry.options, options) as Options;
 }
 
-/** Names of the options that an extension has; none if it takes any. */
+/** Names of the options that an extension has. */
 export function optionNames({ options }: RegistryEntry<unknown>): readonly string[] {
   return Object.keys((options as { shape?: object } | undefined)?.shape ?? {});
 }

@@ -5,7 +5,7 @@ import type { CalibrationRequest } from "./calibration.js";
 export interface PruneRequest {
   /** A checkpoint folder or a hub id. */
   readonly model: string;
-  /** Folder to write. Not needed with `planOnly`. */
+  /** Folder to write; with `planOnly` the plan's file, which may be left out. */
   readonly output?: string;
   /** A registered method, or a registered importance to prune by in one stage. Default `sdmprune`. */
   readonly method?: string;
@@ -34,9 +34,8 @@ export interface PruneRequest {
   readonly exportForm?: ExportForm;
   /** Goes on where a run with the same request was interrupted. */
   readonly resume?: boolean;
-  /** Replaces an existing output folder. */
+  /** Replaces an existing output. Only a checkpoint folder is ever replaced. */
   readonly force?: boolean;
-  readonly seed?: number;
   /** A registered backend. Default: the first that can run. */
   readonly backend?: string;
   readonly threads?: number;

@@ -1,16 +1,17 @@
 import { VERSION } from "@sdmprune/core";
 import type { JsonValue } from "@sdmprune/model-io";
 import type { PruningPlan } from "@sdmprune/pruning";
+import type { Options } from "./create-criterion.js";
 import type { ExportForm } from "./prune-request.js";
 
 export interface ManifestInput {
   readonly method: string;
-  readonly methodOptions: Readonly<Record<string, unknown>>;
+  readonly methodOptions: Options;
   /** Names of the stages that ran, in order. */
   readonly stages: readonly string[];
-  readonly seed: number;
+  readonly seed: number | undefined;
   readonly allocation: string;
-  readonly target: Readonly<Record<string, unknown>>;
+  readonly target: JsonValue;
   readonly plan: PruningPlan;
   /** Width every layer has in the files. */
   readonly writtenWidths: readonly number[];
@@ -18,8 +19,8 @@ export interface ManifestInput {
   /** Hash of the checkpoint that was pruned. */
   readonly sourceSha256: string;
   readonly scoresSha256?: string;
-  readonly calibration?: JsonValue;
-  readonly backend?: string;
+  readonly calibration: JsonValue | undefined;
+  readonly backend: string | undefined;
 }
 
 /**

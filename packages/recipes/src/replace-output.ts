@@ -1,6 +1,6 @@
 import { lstat, readdir, realpath, stat } from "node:fs/promises";
 import { dirname, relative, resolve, sep } from "node:path";
-import { errorMessage, isSdmPruneError, SdmPruneError, UsageError } from "@sdmprune/core";
+import { UsageError } from "@sdmprune/core";
 import { AtomicFolder } from "@sdmprune/model-io/node";
 
 /**
@@ -12,15 +12,7 @@ import { AtomicFolder } from "@sdmprune/model-io/node";
  * @throws {SdmPruneError} If the place cannot be written to.
  */
 export async function beginOutput(output: string, source: string, force: boolean): Promise<AtomicFolder> {
-  let folder: AtomicFolder;
-  try {
-    folder = await AtomicFolder.begin(output, { force });
-  } catch (cause) {
-    if (isSdmPruneError(cause)) throw cause;
-    throw new SdmPruneError(`${output}: expected a place to write a folder, got: ${errorMessage(cause)}.`, {
-      cause,
-    });
-  }
+  const folder = await AtomicFolder.begin(output, { force });
   try {
     if (force) await assertReplaceable(output, source);
     return folder;
@@ -54,7 +46,8 @@ async function assertReplaceable(output: string, source: string): Promise<void> 
 export async function assertNewFile(output: string, force: boolean): Promise<void> {
   const entry = await lstat(output).catch(() => undefined);
   if (entry?.isDirectory()) throw new UsageError(`${output}: expected a file to write, got a folder.`);
-  if (entry && !force) throw new UsageError(`${output}: expected nothing there yet, got a file. Use force to replace it.`);
+  if (entry && !force)
+    throw new UsageError(`${output}: expected nothing there yet, got a file. Use force to replace it.`);
   const parent = await stat(dirname(resolve(output))).catch((error: NodeJS.ErrnoException) => error);
   if (parent instanceof Error ? parent.code !== "ENOENT" : !parent.isDirectory()) {
     throw new UsageError(`${output}: expected a file in a folder, got a path through a file.`);

@@ -14,7 +14,8 @@ import { createCriterion, criterionOptions, needsSamples, type Options } from ".
 import { estimateSweepSeconds } from "./estimate-sweep.js";
 import { formatDuration } from "./format-duration.js";
 import type { OpenedModel } from "./open-model.js";
-import { assertSameCall, type ScoreCall, type ScoreSource } from "./score-source.js";
+import { resumableSweep } from "./resumable-sweep.js";
+import { recordedCall, type ScoreCall, type ScoreSource } from "./score-source.js";
 import type { WorkFolder } from "./work-folder.js";
 
 export interface RunStagesRequest {
@@ -40,7 +41,7 @@ export interface StagesResult {
 
 /** Runs a method's stages one after another, each on the student that the one before left. */
 export async function runStages(request: RunStagesRequest): Promise<StagesResult> {
-  const { run, model, stages, allocation, roundTo, work } = request;
+  const { run, model, stages, allocation, roundTo, scores: source, work } = request;
   let kept: KeptNeurons = model.shape.widths.map((width) => Int32Array.from({ length: width }, (_, n) => n));
   const done: StageScores[] = [];
   const calls: ScoreCall[] = [];
@@ -53,10 +54,14 @@ export async function runStages(request: RunStagesRequest): Promise<StagesResult
       kept,
       score: async (name, options = {}, { propagateWidths } = {}) => {
         const importance = run.registries.importances.entry(name).name;
-        const call = {
+        const asked = {
           importance,
-          options: { ...criterionOptions(run, importance, options), ...(propagateWidths && { propagateWidths }) },
+          options: {
+            ...criterionOptions(run, importance, options),
+            ...(propagateWidths && { propagateWidths }),
+          },
         };
+        const call = source ? recordedCall(source, number, asked) : asked;
         const scores = await stageScores(request, student, { number, call, options, propagateWidths });
         done[i] = { importance, scores, ...(i > 0 && { kept: student.kept }) };
         calls[i] = call;
@@ -92,7 +97,6 @@ async function stageScores(
   const { scores, work } = request;
   const { number, call } = stage;
   if (scores) {
-    assertSameCall(scores, number, call);
     const { importance } = call;
     return findStageScores(scores.file, scores.name, { number, importance, kept: student.kept });
   }
@@ -122,22 +126,17 @@ async function computeScores(
         cutLayer: (layer, scores) => load(cutOneLayer(student.kept, layer, scores, propagateWidths[layer]!)),
       });
     }
-    const isResumable = criterion.isStateful !== true;
-    const resumeFrom = isResumable ? await work?.sweepState(number, call) : undefined;
+    const place = work && criterion.isStateful !== true ? { work, number, call } : undefined;
+    const resumeFrom = await place?.work.sweepState(number, call);
     const left = samples.slice(resumeFrom?.nsamples ?? 0);
     if (resumeFrom) {
       const message = `${task}: going on after ${resumeFrom.nsamples} of ${samples.length} samples`;
       run.progress({ type: "info", message });
     }
     await announce(run, model, task, left, criterion, teacher !== undefined);
-    const scores = await calibrationSweep({
-      ...common,
-      teacher,
-      criteria: new Map([[importance, criterion]]),
-      resumeFrom,
-      onSample: (state) => (isResumable ? work?.saveSweep(number, call, state) : undefined),
-    });
-    return scores.get(importance)!;
+    const sweep = { ...common, teacher, criteria: new Map([[importance, criterion]]), resumeFrom };
+    if (place) return await resumableSweep(sweep, place);
+    return (await calibrationSweep(sweep)).get(importance)!;
   } finally {
     studentModel.dispose();
     teacher?.dispose();

@@ -36,14 +36,20 @@ export interface ScoreCall {
   readonly options: Options;
 }
 
-/** The scores of a stage were made with other options than the method asks for. A seed does not count: it is the file's. */
-export function assertSameCall(source: ScoreSource, number: number, { importance, options }: ScoreCall): void {
+/**
+ * How the scores in the file came about, which must be how the method asks for them. A seed may differ: it is the
+ * file's. A file that says nothing is believed.
+ *
+ * @throws {UsageError} If they were made with other options.
+ */
+export function recordedCall(source: ScoreSource, number: number, call: ScoreCall): ScoreCall {
+  const { importance, options } = call;
   const recorded = recordedOptions(source, number, importance);
-  if (!recorded) return;
+  if (!recorded) return call;
   const differing = Object.keys({ ...recorded, ...options }).filter(
     (key) => key !== "seed" && JSON.stringify(recorded[key]) !== JSON.stringify(options[key]),
   );
-  if (differing.length === 0) return;
+  if (differing.length === 0) return { importance, options: recorded };
   const list = (values: Options): string =>
     differing.map((key) => `${key} ${JSON.stringify(values[key]) ?? "unset"}`).join(", ");
   throw new UsageError(
@@ -70,17 +76,22 @@ export function methodOptionsOf({ file }: ScoreSource, method: string, importanc
 
 /** What the manifest of a run says of the scores' origin, whether they were computed or read. */
 export interface ScoreOrigin {
-  readonly seed: number;
+  /** Undefined where no scores were made. */
+  readonly seed: number | undefined;
   readonly calibration: JsonValue | undefined;
   readonly backend: string | undefined;
 }
 
-/** The origin that a score file records. */
-export function originOf({ file: { manifest } }: ScoreSource, seed: number): ScoreOrigin {
+/**
+ * The origin that a score file records.
+ *
+ * @param usesData - Whether the method looks at data at all; the file may hold scores of others that do.
+ */
+export function originOf({ file: { manifest } }: ScoreSource, seed: number, usesData: boolean): ScoreOrigin {
   const { seed: recorded, calibration, backend } = manifest;
   return {
     seed: typeof recorded === "number" ? recorded : seed,
-    calibration,
+    calibration: usesData ? calibration : undefined,
     backend: typeof backend === "string" ? backend : undefined,
   };
 }

@@ -4,8 +4,16 @@ import { encodeScoreFile } from "@sdmprune/importance/score-file";
 import type { JsonValue } from "@sdmprune/model-io";
 import { writeFileAtomic } from "@sdmprune/model-io/node";
 import { drawCalibration, type CalibrationRequest } from "./calibration.js";
-import { createCriterion, needsSamples } from "./create-criterion.js";
+import {
+  createCriterion,
+  criterionOptions,
+  needsSamples,
+  optionNames,
+  type Options,
+} from "./create-criterion.js";
 import { openModel } from "./open-model.js";
+import { assertNewFile } from "./replace-output.js";
+import { snakeKeys } from "./snake-keys.js";
 import { startEngine, type EngineRequest } from "./start-engine.js";
 
 export interface ScoreRequest extends EngineRequest {
@@ -20,6 +28,8 @@ export interface ScoreRequest extends EngineRequest {
   readonly calibration?: CalibrationRequest;
   /** Score file to write. */
   readonly output: string;
+  /** Replaces an existing file. */
+  readonly force?: boolean;
 }
 
 export interface ScoreResult {
@@ -29,9 +39,10 @@ export interface ScoreResult {
 
 /** Scores the MLP neurons of a model by one or more criteria and writes a score file. */
 export async function score(run: Run, request: ScoreRequest): Promise<ScoreResult> {
+  await assertNewFile(request.output, request.force ?? false);
   const model = await openModel(run, request.model);
   const teacher = request.teacher === undefined ? undefined : await openModel(run, request.teacher);
-  const criteria = await createCriteria(run, request);
+  const { criteria, options } = await createCriteria(run, request);
   const hungry = [...criteria].find(([, criterion]) => needsSamples(criterion));
   const calibration =
     hungry && (await drawCalibration(run, model, request.calibration, `importance "${hungry[0]}"`));
@@ -55,10 +66,9 @@ export async function score(run: Run, request: ScoreRequest): Promise<ScoreResul
     const manifest = {
       model_sha256: await model.checkpoint.hash(),
       teacher_sha256: await teacher?.checkpoint.hash(),
-      importances: request.importances,
-      options: request.options ?? {},
+      options,
       seed: run.seed,
-      calibration: calibration?.provenance,
+      calibration: calibration && snakeKeys(calibration.provenance),
       backend: backend.name,
       versions: { sdmprune: VERSION },
     };
@@ -75,23 +85,24 @@ export async function score(run: Run, request: ScoreRequest): Promise<ScoreResul
   }
 }
 
-/** Every importance with those of the options that it has. */
+/** Every importance with those of the options that it has, and these options in full. */
 async function createCriteria(
   run: Run,
-  { importances, options = {} }: ScoreRequest,
-): Promise<Map<string, ImportanceCriterion>> {
+  { importances, options: asked = {} }: ScoreRequest,
+): Promise<{ criteria: Map<string, ImportanceCriterion>; options: Record<string, Options> }> {
   const criteria = new Map<string, ImportanceCriterion>();
+  const options: Record<string, Options> = {};
   const used = new Set<string>();
-  for (const name of importances) {
-    const entry = run.registries.importances.entry(name);
-    const known = Object.keys((entry.options as { shape?: object } | undefined)?.shape ?? {});
-    const own = Object.fromEntries(Object.entries(options).filter(([key]) => known.includes(key)));
+  for (const entry of importances.map((name) => run.registries.importances.entry(name))) {
+    const known = optionNames(entry);
+    const own = Object.fromEntries(Object.entries(asked).filter(([key]) => known.includes(key)));
     for (const key of Object.keys(own)) used.add(key);
-    criteria.set(entry.name, await createCriterion(run, name, own));
+    options[entry.name] = criterionOptions(run, entry.name, own);
+    criteria.set(entry.name, await createCriterion(run, entry.name, own));
   }
-  const unused = Object.keys(options).filter((key) => !used.has(key));
+  const unused = Object.keys(asked).filter((key) => !used.has(key));
   if (unused.length > 0) {
     throw new ConfigError(`${importances.join(", ")}: no such option as ${unused.join(", ")}.`);
   }
-  return criteria;
+  return { criteria, options };
 }

@@ -7,6 +7,9 @@ export function snakeKeys(value: unknown): JsonValue {
   return Object.fromEntries(
     Object.entries(value)
       .filter(([, member]) => member !== undefined)
-      .map(([key, member]) => [key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), snakeKeys(member)]),
+      .map(([key, member]) => [
+        key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+        snakeKeys(member),
+      ]),
   );
 }

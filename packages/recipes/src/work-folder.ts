@@ -1,9 +1,14 @@
 import { createHash } from "node:crypto";
-import { readFile, rm } from "node:fs/promises";
+import { access, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { FormatError, UsageError, type ProgressListener } from "@sdmprune/core";
 import type { SweepState } from "@sdmprune/importance";
-import { encodeScoreFile, readScoreFile, type ScoreFile, type StageScores } from "@sdmprune/importance/score-file";
+import {
+  encodeScoreFile,
+  readScoreFile,
+  type ScoreFile,
+  type StageScores,
+} from "@sdmprune/importance/score-file";
 import { MemoryByteSource, type JsonValue } from "@sdmprune/model-io";
 import { writeFileAtomic } from "@sdmprune/model-io/node";
 import type { ScoreCall } from "./score-source.js";
@@ -41,7 +46,7 @@ export class WorkFolder {
     request: JsonValue,
     { resume, progress }: { resume: boolean; progress: ProgressListener },
   ): Promise<WorkFolder> {
-    const path = join(dirname(resolve(output)), `.${basename(resolve(output))}.work`);
+    const path = workPath(output);
     const text = `${JSON.stringify(request, null, 2)}\n`;
     const before = await readFile(join(path, "request.json"), "utf8").catch(() => undefined);
     if (resume && before !== undefined) {
@@ -56,14 +61,18 @@ export class WorkFolder {
       const message = "Starting over; an interrupted run was found, which --resume would have continued.";
       progress({ type: "info", message });
     }
-    if (resume) progress({ type: "info", message: `No interrupted run of ${output} was found; starting anew.` });
+    if (resume)
+      progress({ type: "info", message: `No interrupted run of ${output} was found; starting anew.` });
     await rm(path, { recursive: true, force: true });
     return new WorkFolder(path, text, undefined);
   }
 
-  /** Whether there is anything for a later run to go on from. */
-  get hasState(): boolean {
-    return this.#hasRequest || this.finished !== undefined;
+  /** Whether an interrupted run left anything for this output. */
+  static async exists(output: string): Promise<boolean> {
+    return access(workPath(output)).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** The scores of a stage that an earlier run finished, if they were made by the same call. */
@@ -75,7 +84,11 @@ export class WorkFolder {
   /** Keeps the stages finished so far. */
   async saveStages(stages: ScoreFile["stages"], calls: readonly ScoreCall[]): Promise<void> {
     if (stages.length === 0) return;
-    await this.#write(STAGES_FILE, { importances: new Map(), stages }, { calls: calls.map((c) => JSON.stringify(c)) });
+    await this.#write(
+      STAGES_FILE,
+      { importances: new Map(), stages },
+      { calls: calls.map((c) => JSON.stringify(c)) },
+    );
   }
 
   /** Where the sweep of a stage stood when it was last saved. */
@@ -92,9 +105,10 @@ export class WorkFolder {
     stage: number,
     call: ScoreCall,
     { sums, nsamples, numTokens }: SweepState,
+    { now = false }: { now?: boolean } = {},
   ): Promise<void> {
     const startedAt = performance.now();
-    if ((startedAt - this.#savedAt) * SAVING_SHARE < this.#saveMs) return;
+    if (!now && (startedAt - this.#savedAt) * SAVING_SHARE < this.#saveMs) return;
     const manifest = { calls: [JSON.stringify(call)], nsamples, numTokens };
     await this.#write(sweepFile(stage), { importances: sums, stages: [] }, manifest);
     this.#savedAt = performance.now();
@@ -111,7 +125,10 @@ export class WorkFolder {
     scores: Pick<ScoreFile, "importances" | "stages">,
     manifest: ScoreFile["manifest"],
   ): Promise<void> {
-    const bytes = await encodeScoreFile({ ...scores, manifest: { request: digest(this.request), ...manifest } });
+    const bytes = await encodeScoreFile({
+      ...scores,
+      manifest: { request: digest(this.request), ...manifest },
+    });
     if (!this.#hasRequest) await writeFileAtomic(join(this.path, "request.json"), this.request);
     this.#hasRequest = true;
     await writeFileAtomic(join(this.path, name), bytes);
@@ -132,9 +149,15 @@ async function readSaved(path: string, request: string): Promise<Saved | undefin
   if (file.manifest["request"] !== request) return undefined;
   const { calls } = file.manifest;
   if (!Array.isArray(calls)) {
-    throw new FormatError(`${path}: expected what an interrupted run saves, got other scores. Leave out --resume to start over.`);
+    throw new FormatError(
+      `${path}: expected what an interrupted run saves, got other scores. Leave out --resume to start over.`,
+    );
   }
   return { file, calls: calls.map(String) };
+}
+
+function workPath(output: string): string {
+  return join(dirname(resolve(output)), `.${basename(resolve(output))}.work`);
 }
 
 function sweepFile(stage: number): string {

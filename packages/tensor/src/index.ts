@@ -23,6 +23,8 @@ export { rotary, rotaryBackward, rotaryTables } from "./ops/rotary.js";
 export type { RotaryTables } from "./ops/rotary.js";
 export { rotaryFrequencies } from "./ops/rotary-frequencies.js";
 export type { RotaryFrequencyOptions, RotaryScaling } from "./ops/rotary-frequencies.js";
+export { segmentedAttention } from "./ops/segmented-attention.js";
+export type { AttentionSegment } from "./ops/segmented-attention.js";
 export { sdmNeuronScore } from "./ops/sdm-neuron-score.js";
 export type { SdmNeuronScoreInputs } from "./ops/sdm-neuron-score.js";
 export { addTo, readFloat64 } from "./read-float64.js";

@@ -4,7 +4,7 @@ import { writeFileAtomic } from "@sdmprune/model-io/node";
 import type { Command } from "commander";
 import { printResult, type GlobalOptions, type Terminal } from "../command-context.js";
 import { createHost } from "../create-host.js";
-import { demoFile, runDemo, type DemoReport, type DemoRow } from "../demo.js";
+import { runDemo, type DemoReport, type DemoRow } from "../demo.js";
 import { formatTable } from "../format-table.js";
 import { addEngineOptions, addGlobalOptions } from "../model-options.js";
 import { integer } from "../option-types.js";
@@ -59,7 +59,7 @@ function reportText(report: DemoReport, output: string): string {
     .map(({ label, text }) => `${label}:\n  ${text.replace(/\n/g, "\n  ")}`)
     .join("\n\n");
   return [
-    `Held-out perplexity of ${demoFile("")} (${report.tokens} tokens), mean over ${report.seeds.length} seeds of ${report.nsamples} windows:`,
+    `Held-out perplexity of the demo model (${report.tokens} tokens), mean over ${report.seeds.length} seeds of ${report.nsamples} windows:`,
     "",
     table,
     "",

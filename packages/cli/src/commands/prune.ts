@@ -21,7 +21,7 @@ export function addPruneCommand(program: Command, terminal: Terminal): void {
     .command("prune")
     .description("Remove MLP neurons from a checkpoint: a folder goes in, a smaller folder comes out.")
     .argument("[model]", "checkpoint folder or hub id")
-    .option("-o, --output <dir>", "folder to write")
+    .option("-o, --output <dir>", "folder to write; with --plan-only the plan's file")
     .option(
       "--method <name>",
       "sdmprune, taylor, magnitude, wanda, random, or any registered importance (default: sdmprune)",
@@ -44,7 +44,7 @@ export function addPruneCommand(program: Command, terminal: Terminal): void {
     .option("--wanda-propagate", "wanda: score each layer on what the pruned layers before it put out")
     .option("--scores <file>", "prune from a score file, without running the model")
     .option("--plan <file>", "apply a pruning plan")
-    .option("--plan-only", "make the plan, write no checkpoint")
+    .option("--plan-only", "make the plan and print it; write no checkpoint")
     .addOption(
       new Option("--export <form>", "how unequal widths are written (default: padded)").choices([
         "padded",
@@ -52,21 +52,18 @@ export function addPruneCommand(program: Command, terminal: Terminal): void {
       ]),
     )
     .option("--resume", "go on with an interrupted run of the same request")
-    .option("--force", "replace the output folder if it exists")
+    .option("--force", "replace the output if it exists")
     .option("--config <file>", "sdmprune.config.ts or .yaml (default: the one in this folder)");
   addGlobalOptions(addEngineOptions(addCalibrationOptions(command))).action(
     async (model: string | undefined, flags: PruneOptions) => {
-      const config = await readConfig(flags.config);
-      const options = {
-        ...config,
-        ...flags,
-        pruningRatio: flags.ratio ?? (flags.width === undefined ? config.pruningRatio : undefined),
-      };
-      if (flags.ratio !== undefined && flags.width === undefined) delete options.width; // the command line wins whole
+      const given = { ...flags, ...(flags.ratio !== undefined && { pruningRatio: flags.ratio }) };
+      const config = withoutOverruled(await readConfig(flags.config), given);
+      const options = { ...config, ...given };
       const plugin = [...(config.plugins ?? []), ...(flags.plugin ?? [])];
       const request = pruneRequest(model ?? config.model, options);
       const result = await withRun(terminal, { ...options, plugin }, (run) => prune(run, request));
-      printResult(terminal, flags, resultJson(result), () => resultText(result));
+      const isPlan = options.planOnly ?? false;
+      printResult(terminal, flags, resultJson(result, isPlan), () => resultText(result, isPlan));
     },
   );
 }
@@ -76,9 +73,30 @@ async function readConfig(file: string | undefined): Promise<Config> {
   return path === undefined ? {} : loadConfigFile(path);
 }
 
+/** Keys that say what to remove, and that a plan on the command line makes void. */
+const DECIDED_BY_PLAN = [
+  "pruningRatio",
+  "width",
+  "scores",
+  "planOnly",
+  "method",
+  "allocation",
+  "preset",
+] as const;
+
+/** The config file without what the command line contradicts: a flag wins over every key that it excludes. */
+function withoutOverruled(config: Config, flags: Partial<Config>): Config {
+  const overruled = new Set<string>();
+  if (flags.plan !== undefined) DECIDED_BY_PLAN.forEach((key) => overruled.add(key));
+  if (DECIDED_BY_PLAN.some((key) => flags[key] !== undefined)) overruled.add("plan");
+  if (flags.pruningRatio !== undefined) overruled.add("width");
+  if (flags.width !== undefined) overruled.add("pruningRatio");
+  return Object.fromEntries(Object.entries(config).filter(([key]) => !overruled.has(key)));
+}
+
 function pruneRequest(
   model: string | undefined,
-  options: Omit<PruneOptions, "ratio" | "config"> & { pruningRatio?: number | undefined },
+  options: Omit<PruneOptions, "ratio"> & Config,
 ): PruneRequest {
   if (model === undefined) {
     throw new UsageError("prune: expected a model. Name a checkpoint folder or a hub id.");
@@ -87,7 +105,7 @@ function pruneRequest(
   return {
     ...options,
     model,
-    methodOptions: { ...defined({ alpha, tau, stages, propagate }), ...options.methodOptions },
+    methodOptions: { ...options.methodOptions, ...defined({ alpha, tau, stages, propagate }) },
     calibration: calibrationRequest(options),
     exportForm: options.export,
   };
@@ -114,12 +132,12 @@ export function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T
   return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as never;
 }
 
-function resultJson({ plan, output, compatibility }: PruneResult): object {
-  if (output === undefined) return plan;
+function resultJson({ plan, output, compatibility }: PruneResult, isPlan: boolean): object {
+  if (isPlan) return plan;
   return { output, widths: planWidths(plan), parameters: plan.parameters, compatibility };
 }
 
-function resultText({ plan, output, compatibility }: PruneResult): string {
-  if (output === undefined) return formatPlan(plan);
-  return `${formatCompatibility(compatibility)}\nwritten to ${output}`;
+function resultText({ plan, output, compatibility }: PruneResult, isPlan: boolean): string {
+  const written = output === undefined ? [] : [`written to ${output}`];
+  return [isPlan ? formatPlan(plan) : formatCompatibility(compatibility), ...written].join("\n");
 }

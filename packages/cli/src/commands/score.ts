@@ -12,6 +12,7 @@ interface ScoreOptions extends GlobalOptions {
   readonly alpha?: number;
   readonly tau?: number;
   readonly output: string;
+  readonly force?: boolean;
   readonly calibration?: string;
   readonly backend?: string;
   readonly threads?: number;
@@ -30,6 +31,7 @@ export function addScoreCommand(program: Command, terminal: Terminal): void {
       nameList,
     )
     .requiredOption("-o, --output <file>", "score file to write (.safetensors)")
+    .option("--force", "replace the score file if it exists")
     .option("--teacher <model>", "model that distillation compares with (default: the model itself)")
     .addOption(
       new Option("--loss <name>", "loss of self-distillation (default: blend)").choices([
@@ -42,7 +44,7 @@ export function addScoreCommand(program: Command, terminal: Terminal): void {
     .option("--tau <t>", "temperature of the teacher (default: 0.2)", positiveNumber);
   addGlobalOptions(addEngineOptions(addCalibrationOptions(command))).action(
     async (model: string, flags: ScoreOptions) => {
-      const { importance, teacher, loss, alpha, tau, output, backend, threads } = flags;
+      const { importance, teacher, loss, alpha, tau, output, force, backend, threads } = flags;
       const result = await withRun(terminal, flags, (run) =>
         score(run, {
           model,
@@ -50,7 +52,7 @@ export function addScoreCommand(program: Command, terminal: Terminal): void {
           options: defined({ loss, alpha, tau }),
           calibration: calibrationRequest(flags),
           output,
-          ...defined({ teacher, backend, threads }),
+          ...defined({ teacher, force, backend, threads }),
         }),
       );
       printResult(terminal, flags, resultJson(result), () => `written to ${output}`);

@@ -74,7 +74,7 @@ describe("chooseDatasetFiles", () => {
 
   it("lists what there is when nothing fits", () => {
     expect(() => choose(["a.jsonl", "README.md"], "hub:o/n:test")).toThrow(
-      'hub:o/n:test: expected .parquet, .jsonl, .json or .txt files for "test", got none in the repository, which has a.jsonl. Name one: hub:o/n:path/of/file.',
+      'hub:o/n:test: expected .parquet, .jsonl, .json, .csv or .txt files for "test", got none in the repository, which has a.jsonl. Name one: hub:o/n:path/of/file.',
     );
     expect(() => choose(["model.bin"], "hub:o/n")).toThrow(
       "got none in the repository, which has model.bin.",

@@ -27,7 +27,7 @@ export function parseHubSpec(spec: string): HubDatasetSpec {
 const MAX_FILES = 8;
 
 /** When the same rows are offered in several formats, the first of these is taken. */
-const FORMAT_ORDER: readonly DatasetFormat[] = ["parquet", "jsonl", "json", "text"];
+const FORMAT_ORDER: readonly DatasetFormat[] = ["parquet", "jsonl", "json", "csv", "text"];
 
 /**
  * Chooses the files of a data set's repository: the one at the path `selection`; else those with `selection`'s
@@ -44,6 +44,25 @@ export function chooseDatasetFiles(
   place = "repository",
 ): readonly string[] {
   const { repo, selection } = parseHubSpec(spec);
+  return chooseFiles(paths, { label: spec, selection, place, example: `hub:${repo}:path/of/file` });
+}
+
+/**
+ * As {@link chooseDatasetFiles}, of any list of paths.
+ *
+ * @param label - What the caller asked for, for messages.
+ * @param place - Where `paths` are.
+ * @param example - How a file is named to the caller.
+ */
+export function chooseFiles(
+  paths: readonly string[],
+  {
+    label,
+    selection,
+    place,
+    example,
+  }: { label: string; selection: string | undefined; place: string; example: string },
+): readonly string[] {
   const readable: readonly string[] = paths.filter(isDataFile).sort();
   const exact = readable.filter((path) => path === selection);
   if (exact.length > 0) return exact;
@@ -53,13 +72,13 @@ export function chooseDatasetFiles(
   const chosen = fitting.filter((path) => formatOfName(path) === format);
   if (chosen.length === 0) {
     throw new NotFoundError(
-      `${spec}: expected .parquet, .jsonl, .json or .txt files${selection === undefined ? "" : ` for "${selection}"`}, ` +
-        `got none in the ${place}, which has ${listSome(readable.length > 0 ? readable : paths)}. Name one: hub:${repo}:path/of/file.`,
+      `${label}: expected .parquet, .jsonl, .json, .csv or .txt files${selection === undefined ? "" : ` for "${selection}"`}, ` +
+        `got none in the ${place}, which has ${listSome(readable.length > 0 ? readable : paths)}. Name one: ${example}.`,
     );
   }
   if (chosen.length > MAX_FILES) {
     throw new UsageError(
-      `${spec}: expected at most ${MAX_FILES} files, got ${chosen.length}. Name one: hub:${repo}:${chosen[0]!}.`,
+      `${label}: expected at most ${MAX_FILES} files, got ${chosen.length}. Name one: ${example.replace("path/of/file", chosen[0]!)}.`,
     );
   }
   return chosen;

@@ -32,7 +32,8 @@ export function findStageScores(file: ScoreFile, where: string, wanted: WantedSc
       `${where}: the scores of "${importance}" for stage ${number} are for MLPs of width [${scored}], expected [${expected}]. ${advice}`,
     );
   }
-  const other = found.kept?.findIndex((indices, layer) => indices.some((n, i) => n !== kept[layer]![i])) ?? -1;
+  const other =
+    found.kept?.findIndex((indices, layer) => indices.some((n, i) => n !== kept[layer]![i])) ?? -1;
   if (other !== -1) {
     throw new UsageError(
       `${where}: the scores of "${importance}" for stage ${number} are for other neurons of layer ${other} than the stage before keeps. ${advice}`,

@@ -44,14 +44,16 @@ function groupByName(file: SafetensorsFile): {
       );
     }
     const [, stage, importance, layer] = match;
-    const group = stage === undefined ? plain : entryOf(staged, Number(stage), () => new Map());
-    entryOf(group, importance!, () => new Map()).set(Number(layer), name);
+    const group = stage === undefined ? plain : entryOf(staged, Number(stage), newMap<string, Series>);
+    entryOf(group, importance!, newMap<number, string>).set(Number(layer), name);
   }
   if (file.names.length === 0) {
     throw new FormatError(`${file.name}: expected scores, got a file without tensors.`);
   }
   return { plain, staged };
 }
+
+const newMap = <K, V>(): Map<K, V> => new Map();
 
 function entryOf<K, V>(map: Map<K, V>, key: K, create: () => V): V {
   const value = map.get(key) ?? create();
@@ -128,7 +130,11 @@ async function readKept(file: SafetensorsFile, name: string): Promise<Int32Array
 }
 
 /** A copy of a vector's bytes, so that they are aligned. */
-async function readVector(file: SafetensorsFile, name: string, expected: "F64" | "I64"): Promise<ArrayBuffer> {
+async function readVector(
+  file: SafetensorsFile,
+  name: string,
+  expected: "F64" | "I64",
+): Promise<ArrayBuffer> {
   const { dtype, shape } = file.tensor(name);
   if (dtype !== expected || shape.length !== 1) {
     throw new FormatError(

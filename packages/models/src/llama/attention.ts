@@ -43,7 +43,7 @@ export function attention(
   context: LlamaSequence,
 ): { output: tf.Tensor2D; saved: AttentionSaved } {
   return tf.tidy(() => {
-    const { batch, length, tables, attentionBias, cache } = context;
+    const { batch, length, tables, attentionBias, cache, segments } = context;
     const { numAttentionHeads, numKeyValueHeads, headDim } = config;
     const heads = ({ weight, bias }: LinearWeights, count: number): tf.Tensor4D =>
       tf.reshape(linear(x, weight, bias), [batch, length, count, headDim]); // [N, count*D] -> [B, T, count, D]
@@ -51,7 +51,10 @@ export function attention(
     const k = rotary(heads(weights.k, numKeyValueHeads), tables);
     const v = heads(weights.v, numKeyValueHeads);
     const all = cache ? cache.append(layer, k, v) : { k, v };
-    const attended = causalAttention(q, all.k, all.v, { scale: headDim ** -0.5, bias: attentionBias });
+    const scale = headDim ** -0.5;
+    const attended = segments
+      ? segmentedAttention(q, k, v, segments, { scale })
+      : causalAttention(q, all.k, all.v, { scale, bias: attentionBias });
     const mixed = tf.reshape<tf.Rank.R2>(attended, [batch * length, numAttentionHeads * headDim]);
     return { output: linear(mixed, weights.o.weight, weights.o.bias), saved: { q, k, v, mixed } };
   });

@@ -1,5 +1,5 @@
 import { UsageError } from "@sdmprune/core";
-import { rotaryFrequencies, rotaryTables, type RotaryTables } from "@sdmprune/tensor";
+import { rotaryFrequencies, rotaryTables, type AttentionSegment, type RotaryTables } from "@sdmprune/tensor";
 import type { SequenceContext, SequenceOptions } from "../sequence-context.js";
 import type { LlamaConfig } from "./config.js";
 
@@ -12,15 +12,22 @@ export function llamaSequence(
   config: LlamaConfig,
   batch: number,
   length: number,
-  { cache, positions, attentionBias }: SequenceOptions,
+  { cache, positions, attentionBias, segments }: SequenceOptions,
 ): LlamaSequence {
   if (!Number.isSafeInteger(batch) || batch < 1 || !Number.isSafeInteger(length) || length < 1) {
     throw new UsageError(
       `sequence: expected at least one sequence of at least one token, got ${batch} of ${length}.`,
     );
   }
+  if (segments && (batch > 1 || cache || attentionBias)) {
+    throw new UsageError(
+      "sequence: expected segments in one sequence, without a cache or an attention bias. Leave these out.",
+    );
+  }
   const start = cache?.length ?? 0;
-  const all = positions ?? Int32Array.from({ length }, (_, t) => start + t);
+  const all =
+    positions ??
+    (segments ? segmentPositions(segments) : Int32Array.from({ length }, (_, t) => start + t));
   if (all.length !== length && all.length !== batch * length) {
     throw new UsageError(
       `sequence: expected ${length} positions, or ${batch * length} for a batch of ${batch}, got ${all.length}.`,
@@ -41,10 +48,23 @@ export function llamaSequence(
     length,
     attentionBias,
     cache,
+    segments,
     tables,
     dispose() {
       tables.cos.dispose();
       tables.sin.dispose();
     },
   };
+}
+
+/** Positions that rise from 0, or from the end of the segment that is continued. */
+function segmentPositions(segments: readonly AttentionSegment[]): Int32Array {
+  const ends: number[] = [];
+  return Int32Array.from(
+    segments.flatMap(({ length, after }) => {
+      const start = after === undefined ? 0 : (ends[after] ?? 0);
+      ends.push(start + length);
+      return Array.from({ length }, (_, t) => start + t);
+    }),
+  );
 }

@@ -62,7 +62,7 @@ function einsum(
   inputs: readonly TensorInfo[],
   equation: string,
 ): TensorInfo | undefined {
-  const [left, result] = equation.replaceAll(" ", "").split("->") as [string, string | undefined];
+  const [left = "", result, more] = equation.replaceAll(" ", "").split("->");
   const terms = left.split(",");
   const sizes = new Map<string, number>();
   const fits = terms.every((term, i) => {
@@ -77,7 +77,8 @@ function einsum(
       })
     );
   });
-  if (!fits || result === undefined || terms.length !== inputs.length || terms.length > 2) return undefined;
+  if (!fits || result === undefined || more !== undefined) return undefined;
+  if (terms.length !== inputs.length || terms.length > 2) return undefined; // tfjs stops at two
   const shape = [...result].map((letter) => sizes.get(letter) ?? 0);
   const isEmpty = [...sizes.values(), ...shape].includes(0);
   if (isEmpty || inputs.some(({ dtype }) => dtype !== "float32")) return undefined;

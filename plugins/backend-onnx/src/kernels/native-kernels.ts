@@ -4,6 +4,7 @@ import { matMulKernels } from "./mat-mul.js";
 import { movementKernels } from "./movement.js";
 import type { NativeKernel } from "./native-kernel.js";
 import { reductionKernels } from "./reduction.js";
+import { sliceKernels } from "./slice.js";
 import { unaryKernels } from "./unary.js";
 
 /** The kernels of tfjs that this backend does itself. */
@@ -13,5 +14,6 @@ export const nativeKernels: readonly NativeKernel[] = [
   ...binaryKernels,
   ...reductionKernels,
   ...movementKernels,
+  ...sliceKernels,
   ...creationKernels,
 ];

@@ -182,17 +182,26 @@ describe("functions of two tensors", () => {
 
 describe("einsum", () => {
   it.each([
-    ["ij,jk->ik", [3, 4], [4, 5]],
-    ["bqhd,bkhd->bhqk", [2, 3, 2, 4], [2, 5, 2, 4]],
-    ["ij->ji", [3, 4]],
-    ["ij->", [3, 4]],
-    ["i,j->ij", [3], [4]],
-  ])("evaluates %s as tfjs does", async (equation, ...shapes) => {
+    [
+      "ij,jk->ik",
+      [
+        [3, 4],
+        [4, 5],
+      ],
+    ],
+    [
+      "bqhd,bkhd->bhqk",
+      [
+        [2, 3, 2, 4],
+        [2, 5, 2, 4],
+      ],
+    ],
+    ["ij->ji", [[3, 4]]],
+    ["ij->", [[3, 4]]],
+    ["i,j->ij", [[3], [4]]],
+  ] as [string, number[][]][])("evaluates %s as tfjs does", async (equation, shapes) => {
     const make = () =>
-      tf.einsum(
-        equation,
-        ...shapes.map((s, i) => tf.tensor(random(tf.util.sizeFromShape(s), i), s as number[])),
-      );
+      tf.einsum(equation, ...shapes.map((s, i) => tf.tensor(random(tf.util.sizeFromShape(s), i), s)));
     expectEqual(await onBoth(make), 100);
     expectNative();
   });

@@ -20,7 +20,7 @@ export interface TensorView {
  */
 const MEMORY_BOUND_THREADS = 8;
 
-/** Programs kept; beyond this the one unused for longest goes. A process that prunes uses about fifty. */
+/** Programs kept; beyond this the one unused for longest goes. A process that prunes uses about twenty. */
 const MAX_PROGRAMS = 512;
 
 const programs = new Map<string, LoadedProgram>();

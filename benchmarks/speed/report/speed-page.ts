@@ -1,0 +1,97 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { type CaseResult, newestSpeedResults, type SpeedResults, type Timing } from "./speed-results.js";
+
+export const RESULTS_FOLDER = fileURLToPath(new URL("../results", import.meta.url));
+const PAGE = fileURLToPath(new URL("../../../docs/reference/speed.md", import.meta.url));
+
+/** Writes docs/reference/speed.md from the newest results, if it says something else. */
+export async function writeSpeedPage(): Promise<void> {
+  const newest = await newestSpeedResults(RESULTS_FOLDER);
+  const page = newest ? renderSpeedPage(newest.file, newest.results) : EMPTY_PAGE;
+  const before = await readFile(PAGE, "utf8").catch(() => undefined); // not written yet
+  if (page !== before) await writeFile(PAGE, page);
+}
+
+const EMPTY_PAGE = "# Speed\n\nNothing is measured yet: `npm run bench:speed`.\n";
+
+/** The page: a table of the cases beside PyTorch, a table of the rates, and where they were measured. */
+export function renderSpeedPage(file: string, results: SpeedResults): string {
+  const { cases, machine, threads, repetitions, commit } = results;
+  const hasPeer = cases.some(({ pytorch }) => pytorch);
+  const rated = cases.filter(({ flops }) => flops !== undefined);
+  return [
+    "# Speed",
+    "",
+    `<!-- Written by \`npm run docs\` from benchmarks/speed/results/${file}. -->`,
+    "",
+    `The tensor engine (backend \`onnx\`) ${hasPeer ? "beside PyTorch " : ""}on ${threads} threads, float32, random weights. What is`,
+    `measured and how to run it: [benchmarks/speed](../../benchmarks/speed/README.md).`,
+    "",
+    ...(hasPeer
+      ? [
+          `The two take turns, one repetition each. Milliseconds are medians of ${repetitions}, with the fastest and the slowest`,
+          "in brackets; the ratio is PyTorch's median over ours, so **above 1 we are faster**.",
+        ]
+      : [`Milliseconds are medians of ${repetitions}, with the fastest and the slowest in brackets.`]),
+    "",
+    row("case", "what is computed", "ours, ms", ...(hasPeer ? ["PyTorch, ms", "ratio"] : [])),
+    row("---", "---", "---:", ...(hasPeer ? ["---:", "---:"] : [])),
+    ...cases.map((c) =>
+      row(
+        `\`${c.name}\``,
+        c.what,
+        timing(c.ours),
+        ...(hasPeer ? [c.pytorch ? timing(c.pytorch) : "", c.ratio?.toFixed(2) ?? ""] : []),
+      ),
+    ),
+    "",
+    ...(rated.length > 0 ? rateTable(rated, hasPeer) : []),
+    "## Where",
+    "",
+    `- ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}; load in the minute before: ${machine.loadBefore}`,
+    `- ${versions(results)}`,
+    `- Commit ${commit.hash.slice(0, 12)}${commit.isModified ? " with uncommitted changes" : ""}, ${results.date.slice(0, 10)}`,
+    `- \`${results.command}\``,
+    "",
+  ].join("\n");
+}
+
+function rateTable(cases: readonly CaseResult[], hasPeer: boolean): string[] {
+  const rate = (flops: number, t: Timing | undefined): string =>
+    t ? gigaflops(flops, t.medianMs).toFixed(0) : "";
+  return [
+    "As rates, in GFLOP/s:",
+    "",
+    row("case", "ours", ...(hasPeer ? ["PyTorch"] : [])),
+    row("---", "---:", ...(hasPeer ? ["---:"] : [])),
+    ...cases.map(({ name, flops, ours, pytorch }) =>
+      row(`\`${name}\``, rate(flops!, ours), ...(hasPeer ? [rate(flops!, pytorch)] : [])),
+    ),
+    "",
+  ];
+}
+
+/** Billions of floating-point operations per second. */
+export function gigaflops(flops: number, ms: number): number {
+  return flops / ms / 1e6;
+}
+
+function versions({ machine: { node, onnxruntime, python, torch } }: SpeedResults): string {
+  const ours = `Node ${node}, onnxruntime-node ${onnxruntime}`;
+  return torch ? `${ours}; Python ${python}, PyTorch ${torch}` : ours;
+}
+
+/** `94.2 (90.1–99.0)` */
+function timing({ medianMs, ms }: Timing): string {
+  return `${digits(medianMs)} (${digits(Math.min(...ms))}–${digits(Math.max(...ms))})`;
+}
+
+/** Three significant digits, or all those before the point. */
+export function digits(ms: number): string {
+  return ms >= 100 ? ms.toFixed(0) : ms.toPrecision(3);
+}
+
+function row(...cells: string[]): string {
+  return `| ${cells.join(" | ")} |`;
+}

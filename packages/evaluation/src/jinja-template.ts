@@ -1,0 +1,182 @@
+import { errorMessage, FormatError } from "@sdmprune/core";
+import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
+import { pythonCapitalize, pythonLeftStrip, pythonRightStrip, pythonStrip } from "./python-text.js";
+
+type RuntimeValue = ReturnType<Environment["set"]>;
+type Statement = ReturnType<typeof parse>["body"][number];
+
+/** Renders a template with a document's columns. */
+export type JinjaTemplate = (doc: Readonly<Record<string, unknown>>) => string;
+
+/**
+ * Compiles a Jinja template as lm-eval does: blocks are not trimmed, a newline at the end is kept, and a column that
+ * a document does not have is an error. On top of `@huggingface/jinja`, lists have Python's `index` and `count`,
+ * strings strip as in Python, and `True` is written with a capital.
+ *
+ * @param where - Task and key, for messages.
+ * @throws {FormatError} If the template is malformed; when rendering, if it fails on a document.
+ */
+export function jinjaTemplate(source: string, where: string): JinjaTemplate {
+  const program = compile(source, where);
+  const columns = requiredColumns(program.body);
+  return (doc) => {
+    for (const path of columns) assertColumn(doc, path, where);
+    try {
+      return new Interpreter(new Environment(environment(doc))).run(program).toString();
+    } catch (cause) {
+      throw new FormatError(`${where}: the template fails on this row: ${errorMessage(cause)}.`, { cause });
+    }
+  };
+}
+
+function compile(source: string, where: string): ReturnType<typeof parse> {
+  try {
+    // The lexer drops one newline at the end.
+    return parse(tokenize(source.endsWith("\n") ? `${source}\n` : source));
+  } catch (cause) {
+    throw new FormatError(
+      `${where}: expected a Jinja template, got ${JSON.stringify(source.slice(0, 60))} (${errorMessage(cause)}).`,
+      { cause },
+    );
+  }
+}
+
+/** A document is rendered by several templates; making its values costs most of the time. */
+const environments = new WeakMap<object, Environment>();
+
+function environment(doc: Readonly<Record<string, unknown>>): Environment {
+  const known = environments.get(doc);
+  if (known) return known;
+  const env = new Environment();
+  environments.set(doc, env);
+  for (const [name, value] of [
+    ["true", true],
+    ["True", true],
+    ["false", false],
+    ["False", false],
+    ["none", null],
+    ["None", null],
+  ] as const) {
+    makePythonic(env.set(name, value), env);
+  }
+  env.set("range", (from: number, to?: number, step = 1) => {
+    const [start, stop] = to === undefined ? [0, from] : [from, to];
+    return Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step);
+  });
+  for (const [name, value] of Object.entries(doc)) makePythonic(env.set(name, value), env);
+  return env;
+}
+
+/** Gives a value and what is in it the methods and spelling of Python that templates of tasks use. */
+function makePythonic(value: RuntimeValue, env: Environment): void {
+  switch (value.type) {
+    case "BooleanValue":
+      Object.defineProperty(value, "toString", { value: () => (value.value === true ? "True" : "False") });
+      return;
+    case "ObjectValue":
+      for (const each of (value.value as Map<string, RuntimeValue>).values()) makePythonic(each, env);
+      return;
+    case "ArrayValue": {
+      const items = value.value as RuntimeValue[];
+      for (const each of items) makePythonic(each, env);
+      addMethods(value, env, {
+        index: (wanted) => {
+          const at = items.findIndex((item) => item.value === wanted);
+          if (at < 0) throw new Error(`${JSON.stringify(wanted)} is not in the list`);
+          return at;
+        },
+        count: (wanted) => items.filter((item) => item.value === wanted).length,
+      });
+      return;
+    }
+    case "StringValue": {
+      const text = value.value as string;
+      addMethods(value, env, {
+        strip: () => pythonStrip(text),
+        lstrip: () => pythonLeftStrip(text),
+        rstrip: () => pythonRightStrip(text),
+        capitalize: () => pythonCapitalize(text),
+      });
+    }
+  }
+}
+
+function addMethods(
+  value: RuntimeValue,
+  env: Environment,
+  methods: Readonly<Record<string, (argument: unknown) => unknown>>,
+): void {
+  const builtins = value.builtins as Map<string, RuntimeValue>;
+  for (const [name, method] of Object.entries(methods)) {
+    builtins.set(name, new Environment(env).set(name, method)); // the package exports no other way to make a function
+  }
+}
+
+/** The columns, with their fields, that the template writes out unconditionally, such as `choices.text`. */
+function requiredColumns(body: readonly Statement[]): string[][] {
+  return body.flatMap((statement) => {
+    const node = statement as unknown as Node;
+    if (node.type === "Set" || node.type === "For" || node.type === "If" || node.type === "Macro") return [];
+    return pathsIn(node);
+  });
+}
+
+interface Node {
+  readonly type: string;
+  readonly value?: unknown;
+  readonly object?: Node;
+  readonly property?: Node;
+  readonly callee?: Node;
+  readonly operand?: Node;
+  readonly filter?: Node;
+  readonly computed?: boolean;
+  readonly left?: Node;
+  readonly right?: Node;
+  readonly args?: readonly Node[];
+}
+
+const GLOBALS = new Set(["true", "True", "false", "False", "none", "None", "range", "loop", "namespace"]);
+
+function pathsIn(node: Node): string[][] {
+  switch (node.type) {
+    case "Identifier":
+      return GLOBALS.has(node.value as string) ? [] : [[node.value as string]];
+    case "MemberExpression": {
+      const [path, ...more] = pathsIn(node.object!);
+      const inner = node.computed ? pathsIn(node.property!) : [];
+      if (path === undefined) return inner;
+      // Only a chain of plain names is a path: what is behind an index or a call is not looked at.
+      const isChain = node.object!.type === "Identifier" || node.object!.type === "MemberExpression";
+      const extended = !node.computed && isChain ? [...path, node.property!.value as string] : path;
+      return [extended, ...more, ...inner];
+    }
+    case "CallExpression": {
+      const callee = node.callee!;
+      const inCallee = callee.type === "MemberExpression" ? pathsIn(callee.object!) : [];
+      return [...inCallee, ...(node.args ?? []).flatMap(pathsIn)];
+    }
+    case "BinaryExpression":
+      return [...pathsIn(node.left!), ...pathsIn(node.right!)];
+    case "FilterExpression":
+      return node.filter?.value === "default" ? [] : pathsIn(node.operand!);
+    case "ArrayLiteral":
+    case "TupleLiteral":
+      return (node.value as Node[]).flatMap(pathsIn);
+    default:
+      return [];
+  }
+}
+
+function assertColumn(doc: Readonly<Record<string, unknown>>, path: readonly string[], where: string): void {
+  let value: unknown = doc;
+  for (const [i, key] of path.entries()) {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return; // a method or index of Python's
+    if (!(key in value)) {
+      const holder = i === 0 ? "the row" : `"${path.slice(0, i).join(".")}"`;
+      throw new FormatError(
+        `${where}: expected ${holder} to have "${key}", got ${Object.keys(value).join(", ") || "no fields"}.`,
+      );
+    }
+    value = (value as Record<string, unknown>)[key];
+  }
+}

@@ -1,0 +1,87 @@
+import { ShapeError } from "@sdmprune/core";
+import * as tf from "@tensorflow/tfjs-core";
+import { checkShape, type Sizes } from "../check-shape.js";
+import { causalAttention } from "./causal-attention.js";
+
+/** Consecutive tokens of a packed sequence that see each other and one chain of earlier segments, nothing else. */
+export interface AttentionSegment {
+  readonly length: number;
+  /** Index of the earlier segment that this one continues; it sees that and all that comes before it in turn. */
+  readonly after?: number | undefined;
+}
+
+/**
+ * Causal attention over many sequences packed into one, without padding. Segments form trees: several may continue the
+ * same one, so that what sequences have in common is computed once. Each segment is attended to by itself, over
+ * exactly its own keys and those before it in its chain: a token's result does not depend on what else is packed.
+ *
+ * Shapes: `N` = tokens of all segments, one after another, `Nq`, `Nkv` = heads, `D` = head size; float32.
+ *
+ * @param q - `[1, N, Nq, D]`.
+ * @param k - `[1, N, Nkv, D]`.
+ * @param v - `[1, N, Nkv, D]`.
+ * @returns `[1, N, Nq, D]`. The caller disposes it.
+ * @throws {ShapeError} If the shapes do not fit, the lengths do not sum to `N`, or `after` is no earlier segment.
+ */
+export function segmentedAttention(
+  q: tf.Tensor4D,
+  k: tf.Tensor4D,
+  v: tf.Tensor4D,
+  segments: readonly AttentionSegment[],
+  { scale }: { scale: number },
+): tf.Tensor4D {
+  const sizes: Sizes = {};
+  checkShape("segmentedAttention", "q", q, [1, "N", "Nq", "D"], sizes);
+  checkShape("segmentedAttention", "k", k, [1, "N", "Nkv", "D"], sizes);
+  checkShape("segmentedAttention", "v", v, [1, "N", "Nkv", "D"], sizes);
+  const views = segmentViews(segments, sizes["N"]!);
+  return tf.tidy(() => {
+    const parts = views.map(({ own, seen }) =>
+      causalAttention(tokens(q, [own]), tokens(k, seen), tokens(v, seen), { scale }),
+    );
+    return parts.length === 1 ? parts[0]! : tf.concat(parts, 1);
+  });
+}
+
+/** A run of tokens: the first one, and the one after the last. */
+type TokenRange = readonly [start: number, end: number];
+
+interface SegmentView {
+  /** The segment's tokens. */
+  readonly own: TokenRange;
+  /** The tokens of its chain, its own last. */
+  readonly seen: readonly TokenRange[];
+}
+
+function segmentViews(segments: readonly AttentionSegment[], numTokens: number): SegmentView[] {
+  const views: SegmentView[] = [];
+  let start = 0;
+  for (const [i, { length, after }] of segments.entries()) {
+    if (!Number.isSafeInteger(length) || length < 1) {
+      throw new ShapeError(`segmentedAttention: segment ${i} must have at least one token, got ${length}.`);
+    }
+    const before = after === undefined ? [] : views[after]?.seen;
+    if (!before) {
+      throw new ShapeError(`segmentedAttention: segment ${i} must come after an earlier one, got ${after}.`);
+    }
+    const own: TokenRange = [start, start + length];
+    views.push({ own, seen: append(before, own) });
+    start += length;
+  }
+  if (start !== numTokens) {
+    throw new ShapeError(`segmentedAttention: segments must cover N=${numTokens} tokens, got ${start}.`);
+  }
+  return views;
+}
+
+/** One more run, joined to the last where it follows directly. */
+function append(ranges: readonly TokenRange[], next: TokenRange): TokenRange[] {
+  const last = ranges.at(-1);
+  return last?.[1] === next[0] ? [...ranges.slice(0, -1), [last[0], next[1]]] : [...ranges, next];
+}
+
+/** `[1, N, heads, D]` -> the tokens of the ranges, `[1, n, heads, D]`. */
+function tokens(x: tf.Tensor4D, ranges: readonly TokenRange[]): tf.Tensor4D {
+  const parts = ranges.map(([start, end]) => tf.slice4d(x, [0, start, 0, 0], [-1, end - start, -1, -1]));
+  return parts.length === 1 ? parts[0]! : tf.concat(parts, 1);
+}
