@@ -1,7 +1,7 @@
 import { Rng } from "@sdmprune/core";
-import { SPOTS, type Person, type Thing, type World } from "./world.js";
+import type { Person, Place, Thing, World } from "./world.js";
 
-/** What is settled before a story begins; most of what is told later follows from it. */
+/** What one story decides at random before it begins; everything told later follows from it. */
 export interface Scene {
   rng: Rng;
   world: World;
@@ -38,23 +38,38 @@ const WEATHERS: Weather[] = [
   { adjective: "cold", start: "there was ice on the puddles", end: "the ice had melted" },
 ];
 
+const COLOURS = ["red", "blue", "green", "yellow", "white", "black", "brown", "grey", "purple", "pink"];
 const DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split(" ");
+const SPOTS = [
+  "under the bed",
+  "behind the stove",
+  "in the hay",
+  "on the roof",
+  "beside the pond",
+  "under the stairs",
+  "inside the barrel",
+  "behind the curtain",
+  "in the cellar",
+  "among the nettles",
+  "under the table",
+  "in the apple tree",
+];
 
-/** Draws what is new in a story: whom it is about, the day and the weather. The rest follows from the world. */
+/** Draws the people and things of one story. */
 export function createScene(world: World, rng: Rng): Scene {
-  const hero = pick(rng, world.people);
+  const [hero, friend, helper] = draw(rng, world.people, 3) as [Person, Person, Person];
   return {
     rng,
     world,
     hero,
-    friend: hero.friend,
-    helper: hero.neighbour,
-    thing: hero.thing,
-    colour: hero.colour,
+    friend,
+    helper,
+    thing: pick(rng, world.things),
+    colour: pick(rng, COLOURS),
     day: pick(rng, DAYS),
     weather: pick(rng, WEATHERS),
-    spot: hero.thing.spot,
+    spot: pick(rng, SPOTS),
   };
 }
 
@@ -73,6 +88,14 @@ export function draw<T>(rng: Rng, items: readonly T[], count: number): T[] {
     }
   }
   return chosen;
+}
+
+/** Another colour, day or spot than those given. */
+export function otherColour(rng: Rng, ...taken: string[]): string {
+  return pick(
+    rng,
+    COLOURS.filter((colour) => !taken.includes(colour)),
+  );
 }
 
 /** A hiding place other than those given. */
@@ -98,6 +121,14 @@ export function capitalize(text: string): string {
   return text[0]!.toUpperCase() + text.slice(1);
 }
 
+/** A village other than those given. */
+export function otherPlace(rng: Rng, world: World, ...taken: Place[]): Place {
+  return pick(
+    rng,
+    world.places.filter((place) => !taken.includes(place)),
+  );
+}
+
 /** The first sentences of a story: who, where, when, and a thing or two that are always so. */
 export function openScene({ rng, hero, day, weather }: Scene): string[] {
   const { name, they, their, home, trade, tool, pet, wish } = hero;
@@ -105,7 +136,7 @@ export function openScene({ rng, hero, day, weather }: Scene): string[] {
     `${name} lived in ${home.name}, a village ${home.setting}, and worked there as a ${trade}.`,
     `In ${home.name}, the village with the ${home.landmark}, there lived a ${trade} called ${name}.`,
     `Everybody in ${home.name} knew ${name} the ${trade}, who wished ${wish}.`,
-    `${name} was a ${trade} and came from ${home.name}, where they make the best ${home.product}.`,
+    `${name} was a ${trade} and came from ${home.name}, where the best ${home.product} is made.`,
   ]);
   const time = pick(rng, [
     `One ${weather.adjective} ${day}, when ${weather.start}, ${they} put down ${their} ${tool} early.`,

@@ -11,7 +11,7 @@ export interface Place {
   product: string;
 }
 
-/** Somebody of the stories. What is said here never changes. */
+/** Somebody of the stories. Home, trade, tool, food, pet and wish never change. */
 export interface Person {
   name: string;
   /** "she" or "he". */
@@ -26,25 +26,13 @@ export interface Person {
   food: string;
   pet: { kind: string; name: string; sound: string };
   wish: string;
-  /** Goods that come with the trade. */
-  goods: string;
-  /** What they own, and its colour. */
-  thing: Thing;
-  colour: string;
-  /** Friends have each other. */
-  friend: Person;
-  neighbour: Person;
-  /** The villages between their home and their friend's. */
-  road: readonly [Place, Place];
 }
 
-/** A thing that is owned, lost, lent and found. What is said here never changes. */
+/** A thing that is owned, lost, lent and found. Its material and use never change, its colour does. */
 export interface Thing {
   name: string;
   material: string;
   use: string;
-  /** Where it is kept, e.g. "under the bed". */
-  spot: string;
 }
 
 /** Everything that stays true from story to story. */
@@ -79,9 +67,9 @@ const LANDMARKS =
 const PRODUCTS =
   "honey,cheese,rope,wool,salt,candles,apples,pottery,wine,paper,glass,smoked fish,bread,silver,timber,leather";
 
-/** Trade, tool and goods. */
+/** Trade and tool. */
 const TRADES =
-  "baker:dough:loaves,smith:hammer:nails,weaver:loom:ribbons,potter:wheel:jugs,tailor:needle:buttons,fisher:net:shells,miller:sack:cakes,carpenter:saw:pegs,painter:brush:pictures,gardener:spade:carrots,teacher:chalk:pencils,doctor:bag:pills,shepherd:staff:lambs,hunter:bow:feathers,cook:spoon:eggs,mason:chisel:bricks,sailor:compass:coins,farmer:plough:pears,tanner:knife:belts,printer:press:letters";
+  "baker:dough,smith:hammer,weaver:loom,potter:wheel,tailor:needle,fisher:net,miller:sack,carpenter:saw,painter:brush,gardener:spade,teacher:chalk,doctor:bag,shepherd:staff,hunter:bow,cook:spoon,mason:chisel,sailor:compass,farmer:plough,tanner:knife,printer:press";
 
 const FOODS =
   "plum cake,onion soup,roast chestnuts,pear tart,barley stew,ginger biscuits,fried mushrooms,cherry pie,pumpkin bread,potato pancakes,lentil soup,walnut cake,baked trout,cabbage rolls";
@@ -104,23 +92,6 @@ const WISHES = [
   "to plant a hundred trees",
   "to dance at the summer fair",
   "to open an inn",
-];
-
-export const COLOURS = ["red", "blue", "green", "yellow", "white", "black", "brown", "grey", "purple", "pink"];
-
-export const SPOTS = [
-  "under the bed",
-  "behind the stove",
-  "in the hay",
-  "on the roof",
-  "beside the pond",
-  "under the stairs",
-  "inside the barrel",
-  "behind the curtain",
-  "in the cellar",
-  "among the nettles",
-  "under the table",
-  "in the apple tree",
 ];
 
 /** Name, material and use. */
@@ -153,7 +124,7 @@ saddle:pigskin:to ride the mule`;
  * The world the demo corpus tells of: who lives where, what a village is famous for, what a kettle is made of.
  * A model has to learn these facts, since a story uses them without saying them first.
  *
- * @param seed - Decides who has which home, trade, pet, friend and so on.
+ * @param seed - Decides who gets which home, trade, food, pet and wish.
  */
 export function createWorld(seed: number): World {
   const rng = new Rng(seed, "world");
@@ -177,13 +148,6 @@ export function createWorld(seed: number): World {
     product: products[i]!,
   }));
 
-  const thingLines = THINGS.split("\n");
-  const spots = dealt(SPOTS, "spots", thingLines.length);
-  const things = thingLines.map((line, i): Thing => {
-    const [name, material, use] = line.split(":") as [string, string, string];
-    return { name, material, use, spot: spots[i]! };
-  });
-
   const women = WOMEN.split(" ");
   const names = [...women, ...MEN.split(" ")];
   const homes = dealt(placeNames, "homes", names.length);
@@ -192,14 +156,8 @@ export function createWorld(seed: number): World {
   const pets = dealt(PETS.split(","), "pets", names.length);
   const petNames = dealt(PET_NAMES.split(" "), "pet-names", names.length);
   const wishes = dealt(WISHES, "wishes", names.length);
-  const owned = dealt(
-    things.map(({ name }) => name),
-    "owned",
-    names.length,
-  );
-  const colours = dealt(COLOURS, "colours", names.length);
-  const strangers = names.map((name, i) => {
-    const [trade, tool, goods] = trades[i]!.split(":") as [string, string, string];
+  const people = names.map((name, i): Person => {
+    const [trade, tool] = trades[i]!.split(":") as [string, string];
     const [kind, sound] = pets[i]!.split(":") as [string, string];
     const isWoman = i < women.length;
     return {
@@ -213,29 +171,12 @@ export function createWorld(seed: number): World {
       food: foods[i]!,
       pet: { kind, name: petNames[i]!, sound },
       wish: wishes[i]!,
-      goods,
-      thing: things.find((thing) => thing.name === owned[i])!,
-      colour: colours[i]!,
     };
   });
-  return { people: acquaint(strangers, places, rng.fork("acquaint")), places, things };
-}
 
-/** Pairs people off as friends and gives each a neighbour from the next pair and a road to the friend. */
-function acquaint(
-  strangers: readonly Omit<Person, "friend" | "neighbour" | "road">[],
-  places: readonly Place[],
-  rng: Rng,
-): Person[] {
-  const people = rng.shuffle(strangers) as Person[];
-  people.forEach((person, i) => {
-    person.friend = people[i ^ 1]!;
-    person.neighbour = people[(i + 2) % people.length]!;
+  const things = THINGS.split("\n").map((line): Thing => {
+    const [name, material, use] = line.split(":") as [string, string, string];
+    return { name, material, use };
   });
-  for (const person of people) {
-    const between = places.filter((place) => place !== person.home && place !== person.friend.home);
-    const [first, second] = rng.shuffle(between) as [Place, Place];
-    person.road = [first, second];
-  }
-  return people;
+  return { people, places, things };
 }

@@ -1,27 +1,16 @@
-import { fileURLToPath } from "node:url";
-import backendOnnx from "@sdmprune/backend-onnx";
-import { importancePlugin } from "@sdmprune/importance";
-import { modelsPlugin } from "@sdmprune/models";
-import { pruningPlugin } from "@sdmprune/pruning";
-import { tensorPlugin } from "@sdmprune/tensor";
-import { describePluginContract } from "@sdmprune/test-utils/plugin-contract";
+import { existsSync } from "node:fs";
 import { expect, it } from "vitest";
 import { createHost } from "./create-host.js";
 
 const root = new URL("../../../", import.meta.url);
-const builtIn = new Map([
-  [backendOnnx, "plugins/backend-onnx"],
-  [tensorPlugin, "packages/tensor"],
-  [modelsPlugin, "packages/models"],
-  [importancePlugin, "packages/importance"],
-  [pruningPlugin, "packages/pruning"],
-]);
 
-it("covers every plugin that the program comes with", async () => {
+it("comes with plugins that each run the plugin contract in their package's tests", async () => {
   const { plugins } = await createHost();
-  expect(plugins).toEqual([...builtIn.keys()].map(({ name }) => name));
+  expect(plugins).toContain("@sdmprune/importance");
+  const without = plugins.filter((name) => {
+    const folder = name.replace("@sdmprune/", "");
+    const places = [`packages/${folder}`, `plugins/${folder}`];
+    return !places.some((place) => existsSync(new URL(`${place}/test/plugin-contract.test.ts`, root)));
+  });
+  expect(without).toEqual([]);
 });
-
-for (const [plugin, folder] of builtIn) {
-  describePluginContract(plugin, { folder: fileURLToPath(new URL(folder, root)) });
-}

@@ -1,5 +1,6 @@
 import { Host } from "@sdmprune/core";
 import backendOnnx from "@sdmprune/backend-onnx";
+import { evaluationPlugin } from "@sdmprune/evaluation";
 import { importancePlugin } from "@sdmprune/importance";
 import { modelsPlugin } from "@sdmprune/models";
 import { pruningPlugin } from "@sdmprune/pruning";
@@ -7,7 +8,7 @@ import { tensorPlugin } from "@sdmprune/tensor";
 import { loadPlugin } from "./load-plugin.js";
 
 /** What the program comes with. Backends are tried in this order. */
-const BUILT_IN = [backendOnnx, tensorPlugin, modelsPlugin, importancePlugin, pruningPlugin];
+const BUILT_IN = [backendOnnx, tensorPlugin, modelsPlugin, importancePlugin, pruningPlugin, evaluationPlugin];
 
 /**
  * A host with the built-in plugins and those the user named.

@@ -1,12 +1,16 @@
 import { errorMessage, InterruptedError, isSdmPruneError, VERSION } from "@sdmprune/core";
 import { Command, CommanderError } from "commander";
+import { addCompareResultsCommand } from "./commands/compare-results.js";
 import { addDemoCommand } from "./commands/demo.js";
+import { addEvaluateCommand } from "./commands/evaluate.js";
 import { addGenerateCommand } from "./commands/generate.js";
 import { addInspectCommand } from "./commands/inspect.js";
 import { addListCommand } from "./commands/list.js";
+import { addMergeScoresCommand } from "./commands/merge-scores.js";
 import { addPerplexityCommand } from "./commands/perplexity.js";
 import { addPruneCommand } from "./commands/prune.js";
 import { addScoreCommand } from "./commands/score.js";
+import { addShowResultsCommand } from "./commands/show-results.js";
 import type { Terminal } from "./command-context.js";
 
 const EXIT_USAGE = 2;
@@ -24,6 +28,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     interrupt.abort(new InterruptedError("Interrupted."));
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  // Stays, since what was written may fail after the return.
+  if (!process.stdout.listeners("error").includes(onStdoutError)) process.stdout.on("error", onStdoutError);
   try {
     const terminal: Terminal = { stdout: process.stdout, stderr: process.stderr, signal: interrupt.signal };
     await createProgram(terminal).parseAsync(argv, { from: "user" });
@@ -33,6 +39,12 @@ export async function main(argv: readonly string[]): Promise<number> {
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
+}
+
+/** Whoever read our output (`| head`) has seen enough. */
+function onStdoutError(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
 }
 
 function createProgram(terminal: Terminal): Command {
@@ -45,11 +57,15 @@ function createProgram(terminal: Terminal): Command {
   for (const add of [
     addPruneCommand,
     addScoreCommand,
+    addMergeScoresCommand,
     addPerplexityCommand,
     addGenerateCommand,
     addInspectCommand,
     addListCommand,
     addDemoCommand,
+    addEvaluateCommand,
+    addShowResultsCommand,
+    addCompareResultsCommand,
   ]) {
     add(program, terminal);
   }

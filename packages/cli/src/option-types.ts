@@ -12,6 +12,13 @@ export function integer(min: number): (text: string) => number {
   };
 }
 
+/** A number of at least 1, or `auto`. */
+export function autoOrInteger(text: string): number | "auto" {
+  if (text === "auto") return text;
+  if (/^[1-9]\d*$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Expected auto or an integer of at least 1.");
+}
+
 export function numberBetween(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -35,6 +42,15 @@ export function ratio(text: string): number {
     throw new InvalidArgumentError("Expected the part to remove, above 0 and below 1, for example 0.2.");
   }
   return value;
+}
+
+/** One part of several: `2/8`. */
+export function shard(text: string): { index: number; count: number } {
+  const [, index, count] = /^([1-9]\d{0,8})\/([1-9]\d{0,8})$/.exec(text) ?? [];
+  if (index === undefined || Number(index) > Number(count)) {
+    throw new InvalidArgumentError("Expected which part of how many, for example 2/8.");
+  }
+  return { index: Number(index), count: Number(count) };
 }
 
 export function nameList(text: string): string[] {

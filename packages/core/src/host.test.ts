@@ -50,7 +50,7 @@ describe("Host", () => {
     const failing = definePlugin({
       name: "failing",
       register({ tasks, methods }) {
-        tasks.register("t", () => ({}));
+        tasks.register("t", () => ({}) as never);
         methods.register("m", () => ({}) as never);
         throw cause;
       },

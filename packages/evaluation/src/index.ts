@@ -25,6 +25,8 @@ export type {
 } from "./language-model.js";
 export { perplexity } from "./perplexity.js";
 export type { Perplexity, PerplexityOptions } from "./perplexity.js";
+export { findPerplexityPreset, PERPLEXITY_PRESETS } from "./perplexity-presets.js";
+export type { PerplexityPreset } from "./perplexity-presets.js";
 export { perplexityWindows } from "./perplexity-windows.js";
 export type { PerplexityBos, PerplexityWindow } from "./perplexity-windows.js";
 export { requestArguments, requestLine } from "./request-lines.js";

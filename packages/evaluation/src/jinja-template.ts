@@ -158,7 +158,7 @@ function pathsIn(node: Node): string[][] {
     case "BinaryExpression":
       return [...pathsIn(node.left!), ...pathsIn(node.right!)];
     case "FilterExpression":
-      return node.filter?.value === "default" ? [] : pathsIn(node.operand!);
+      return (node.filter?.callee ?? node.filter)?.value === "default" ? [] : pathsIn(node.operand!);
     case "ArrayLiteral":
     case "TupleLiteral":
       return (node.value as Node[]).flatMap(pathsIn);

@@ -51,6 +51,7 @@ describe("perplexity", () => {
       window: 16,
       stride: 16,
       bos: "each",
+      dropPartial: false,
     });
   });
 
@@ -98,6 +99,21 @@ describe("perplexity", () => {
     const numCounted = expected.map((window) => window.split(" | ")[1]!.split(" ").length);
     expect(tokens).toBe(numCounted.reduce((sum, count) => sum + count));
     expect(value).toBeCloseTo(2, 14);
+  });
+
+  it("leaves out the last window where it is not full, if asked to", async () => {
+    const { scorer, asked } = recording();
+    const result = await perplexity(scorer, SEVEN, {
+      window: 3,
+      bos: "first",
+      bosTokenId: BOS,
+      dropPartial: true,
+    });
+    expect(asked).toEqual(["0 | 1 2", "3 | 4 5"]);
+    expect(result).toMatchObject({ tokens: 4, dropPartial: true });
+    await expect(perplexity(scorer, [1, 2], { window: 3, bos: "none", dropPartial: true })).rejects.toThrow(
+      "expected a text of at least 3 tokens, got 2.",
+    );
   });
 
   it("counts no token twice, and all but the first of each text or window, for every window and stride", () => {

@@ -17,6 +17,8 @@ export interface PerplexityOptions {
   /** Default: `each` if there is a `bosTokenId`, else `none`. */
   bos?: PerplexityBos;
   bosTokenId?: number | undefined;
+  /** Leaves out windows that are not full, as GPTQ, Wanda and LLM-Pruner do. Default false. */
+  dropPartial?: boolean;
   progress?: ProgressListener;
   signal?: AbortSignal;
 }
@@ -31,6 +33,8 @@ export interface Perplexity {
   readonly window: number;
   readonly stride: number;
   readonly bos: PerplexityBos;
+  /** Whether windows that are not full were left out. */
+  readonly dropPartial: boolean;
 }
 
 /**
@@ -50,7 +54,7 @@ export interface Perplexity {
  * - A window's first token never counts; a token that an earlier window covered does not count again.
  * - A `stride` of `window` means that windows do not overlap: with `each`, which spends one place on BOS,
  *   they are `window - 1` tokens of text apart.
- * - The last window may be shorter; it counts if it has at least 2 tokens.
+ * - The last window may be shorter; it counts if it has at least 2 tokens, unless `dropPartial` leaves it out.
  *
  * `nll` is the sum over all tokens that count divided by their number, not a mean of windows' means.
  *
@@ -63,15 +67,17 @@ export async function perplexity(
   ids: ArrayLike<number>,
   options: PerplexityOptions = {},
 ): Promise<Perplexity> {
-  const { bosTokenId, progress = silentProgress, signal } = options;
+  const { bosTokenId, dropPartial = false, progress = silentProgress, signal } = options;
   const { window = Math.min(2048, scorer.maxLength), bos = bosTokenId === undefined ? "none" : "each" } =
     options;
   const { stride = window } = options;
   checkOptions(scorer, { window, stride, bos, bosTokenId });
 
-  const windows = [...perplexityWindows(Int32Array.from(ids), { window, stride, bos, bosTokenId })];
+  const windows = [...perplexityWindows(Int32Array.from(ids), { window, stride, bos, bosTokenId })].filter(
+    ({ ids: windowIds }) => !dropPartial || windowIds.length === window,
+  );
   if (windows.length === 0) {
-    const least = bos === "none" ? 2 : 1;
+    const least = (dropPartial ? window : 2) - (bos === "none" ? 0 : 1);
     throw new UsageError(
       `perplexity: expected a text of at least ${least} token${least === 1 ? "" : "s"}, got ${ids.length}.`,
     );
@@ -99,7 +105,7 @@ export async function perplexity(
     task.end();
   }
   const nll = total / tokens;
-  return { perplexity: Math.exp(nll), nll, tokens, window, stride, bos };
+  return { perplexity: Math.exp(nll), nll, tokens, window, stride, bos, dropPartial };
 }
 
 function checkOptions(

@@ -3,7 +3,7 @@ import type { CausalLM } from "@sdmprune/models";
 import type { ImportanceCriterion } from "./criterion.js";
 import { finishScores, type SampleCounts } from "./finish-scores.js";
 import { planSweep } from "./plan-sweep.js";
-import { ScoreAccumulator } from "./score-accumulator.js";
+import { ScoreAccumulator, type IncrementListener } from "./score-accumulator.js";
 import { sweepSample } from "./sweep-sample.js";
 
 /** One calibration sample: token ids, and what to call it in an error. */
@@ -31,6 +31,8 @@ export interface SweepRequest {
   readonly resumeFrom?: SweepState;
   /** Called after each sample with what a later `resumeFrom` needs. The sums are live: copy or write them. */
   readonly onSample?: (state: SweepState) => void | Promise<void>;
+  /** Told of every increment of a criterion, by layer in order of the samples; `[F]`. Sums of them are the scores. */
+  readonly onIncrement?: (importance: string, layer: number, increment: Float32Array) => void;
 }
 
 /** Where a sweep stands: bit-exact sums over the first `nsamples` samples. */
@@ -55,12 +57,21 @@ export type ScoreSet = ReadonlyMap<string, readonly Float64Array[]>;
  * @throws {InterruptedError} If `signal` is aborted.
  */
 export async function calibrationSweep(request: SweepRequest): Promise<ScoreSet> {
+  const { sums, ...counts } = await accumulateScores(request);
+  return finishScores(request.student, request.criteria, sums, counts);
+}
+
+/**
+ * The part of {@link calibrationSweep} that looks at samples: sums of increments, which `finish` of the criteria
+ * makes scores of.
+ */
+export async function accumulateScores(request: SweepRequest): Promise<SweepState> {
   const { student, samples, criteria, resumeFrom } = request;
   const plan = planSweep(criteria);
   if (plan.observers.length > 0 && samples.length === 0) {
     throw new UsageError(`importance "${plan.observers[0]}": expected calibration samples, got none.`);
   }
-  const accumulators = createAccumulators(criteria, student.config.intermediateSizes);
+  const accumulators = createAccumulators(request, student.config.intermediateSizes);
   if (resumeFrom) resume(accumulators, resumeFrom, samples.length);
   const counts = { nsamples: resumeFrom?.nsamples ?? 0, numTokens: resumeFrom?.numTokens ?? 0 };
   if (plan.observers.length > 0) {
@@ -83,14 +94,18 @@ export async function calibrationSweep(request: SweepRequest): Promise<ScoreSet>
       task.end();
     }
   }
-  return finishScores(student, criteria, sumsOf(accumulators), counts);
+  return { ...counts, sums: sumsOf(accumulators) };
 }
 
 function createAccumulators(
-  criteria: ReadonlyMap<string, ImportanceCriterion>,
+  { criteria, onIncrement }: SweepRequest,
   widths: readonly number[],
 ): Map<string, ScoreAccumulator> {
-  return new Map([...criteria.keys()].map((name) => [name, new ScoreAccumulator(name, widths)]));
+  const create = (name: string): ScoreAccumulator => {
+    const listener: IncrementListener = (layer, increment) => onIncrement?.(name, layer, increment);
+    return new ScoreAccumulator(name, widths, listener);
+  };
+  return new Map([...criteria.keys()].map((name) => [name, create(name)]));
 }
 
 /** Takes over the sums of an interrupted sweep. */

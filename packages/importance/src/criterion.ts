@@ -15,6 +15,7 @@ export interface FinishedLayer {
 /** The loss whose gradients a criterion wants. */
 export type CriterionLoss = LossSpec | "cross-entropy" | "entropy";
 
+/** What a criterion wants to see. With neither it sees no data and has a `finish`; with either it has an `observe`. */
 export interface CriterionNeeds {
   /** Calls `observe` in the forward pass with every MLP's activations. Implied by `gradients`. */
   readonly activations?: boolean;
@@ -41,7 +42,7 @@ export interface ImportanceCriterion {
    * A returned tensor is the caller's to dispose; whatever else the function makes, it disposes itself.
    */
   finish?(layer: FinishedLayer): tf.Tensor1D | Float64Array | Promise<Float64Array>;
-  /** Set it when the criterion keeps state of its own between calls: such a stage restarts on `--resume`. */
+  /** Set it when the criterion keeps state of its own between calls: its sweep starts over on `--resume`. */
   readonly isStateful?: boolean;
 }
 

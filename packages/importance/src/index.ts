@@ -1,10 +1,11 @@
-export { calibrationSweep } from "./calibration-sweep.js";
+export { accumulateScores, calibrationSweep } from "./calibration-sweep.js";
 export type { ScoreSet, SweepRequest, SweepSample, SweepState } from "./calibration-sweep.js";
 export type { CriterionLoss, CriterionNeeds, FinishedLayer, ImportanceCriterion } from "./criterion.js";
 export { createMagnitude } from "./criteria/magnitude.js";
 export { createRandom } from "./criteria/random.js";
 export { createSelfDistillation, createTaylor } from "./criteria/self-distillation.js";
 export { createWanda } from "./criteria/wanda.js";
+export { finishScores } from "./finish-scores.js";
 export type { SampleCounts } from "./finish-scores.js";
 export { importancePlugin } from "./importance-plugin.js";
 export { propagatingSweep } from "./propagating-sweep.js";

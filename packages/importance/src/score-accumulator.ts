@@ -2,21 +2,36 @@ import { NonFiniteError, ShapeError } from "@sdmprune/core";
 import type { tf } from "@sdmprune/tensor";
 
 /**
+ * Takes one increment as it is added to a layer's sums, in order; shape `[F]`. A sum over all it was given, in the
+ * same order and in float64, is the accumulator's to the bit.
+ */
+export type IncrementListener = (layer: number, increment: Float32Array) => void;
+
+interface PendingIncrement {
+  readonly layer: number;
+  readonly increment: tf.Tensor;
+  /** The sample it comes from. */
+  where?: string;
+}
+
+/**
  * Float64 running sums of one criterion, one vector per layer. Increments arrive as tensors from
  * synchronous code and are read back by {@link ScoreAccumulator.flush}, which also works on backends
  * whose reads are asynchronous.
  */
 export class ScoreAccumulator {
   readonly sums: readonly Float64Array[];
-  readonly #pending: { layer: number; increment: tf.Tensor }[] = [];
+  readonly #pending: PendingIncrement[] = [];
 
   /**
    * @param criterion - Name shown in errors.
    * @param widths - Number of neurons per layer.
+   * @param onIncrement - Told of every increment that is added up.
    */
   constructor(
     readonly criterion: string,
     widths: readonly number[],
+    private readonly onIncrement?: IncrementListener,
   ) {
     this.sums = widths.map((width) => new Float64Array(width));
   }
@@ -41,19 +56,26 @@ export class ScoreAccumulator {
     }
   }
 
+  /** Says which sample the increments come from that were added since the last call. */
+  attribute(where: string): void {
+    for (const pending of this.#pending) pending.where ??= where;
+  }
+
   /**
-   * Reads the increments back, adds them up and disposes them.
+   * Reads the increments back, adds them up in the order in which they came, and disposes them.
    *
-   * @param where - The sample that caused them, shown when a value is not finite.
+   * @param where - The sample that caused those not yet attributed to one, shown when a value is not finite.
    * @throws {NonFiniteError} If an increment holds NaN or an infinity.
    */
-  async flush(where: string): Promise<void> {
+  async flush(where = "some sample"): Promise<void> {
+    this.attribute(where);
     while (this.#pending.length > 0) {
-      const { layer, increment } = this.#pending[0]!;
-      const values = await increment.data();
+      const { layer, increment, where } = this.#pending[0]!;
+      const values = asFloat32(await increment.data());
       this.#pending.shift();
       increment.dispose();
-      addFinite(this.sums[layer]!, values, `importance "${this.criterion}": layer ${layer}, ${where}`);
+      addIncrement(this.sums[layer]!, values, `importance "${this.criterion}": layer ${layer}, ${where}`);
+      this.onIncrement?.(layer, values);
     }
   }
 
@@ -63,10 +85,14 @@ export class ScoreAccumulator {
   }
 }
 
-/** Adds `values` to `sums`; a vector of `F` values, not a tensor on a hot path. */
-function addFinite(sums: Float64Array, values: ArrayLike<number>, where: string): void {
+/**
+ * Adds one increment to float64 sums; a vector of `F` values, not a tensor on a hot path.
+ *
+ * @throws {NonFiniteError} If it holds NaN or an infinity.
+ */
+export function addIncrement(sums: Float64Array, increment: Float32Array, where: string): void {
   for (let n = 0; n < sums.length; n++) {
-    const value = values[n]!;
+    const value = increment[n]!;
     if (!Number.isFinite(value)) {
       throw new NonFiniteError(
         `${where}: neuron ${n} got the score ${value}. The model's weights or activations overflow; check the checkpoint and the sample.`,
@@ -74,4 +100,9 @@ function addFinite(sums: Float64Array, values: ArrayLike<number>, where: string)
     }
     sums[n]! += value;
   }
+}
+
+/** Tensors of integers count, too; up to 2^24 exactly. */
+function asFloat32(values: Float32Array | Int32Array | Uint8Array): Float32Array {
+  return values instanceof Float32Array ? values : Float32Array.from(values);
 }

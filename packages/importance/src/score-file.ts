@@ -1,5 +1,13 @@
 export { encodeScoreFile } from "./score-file/encode-score-file.js";
+export { encodeScoreShard } from "./score-file/encode-score-shard.js";
+export type { LayerIncrements } from "./score-file/encode-score-shard.js";
 export { findStageScores } from "./score-file/find-stage-scores.js";
 export type { WantedScores } from "./score-file/find-stage-scores.js";
+export { mergeScoreShards } from "./score-file/merge-score-shards.js";
+export type { MergedShards } from "./score-file/merge-score-shards.js";
+export { openScoreShard } from "./score-file/open-score-shard.js";
+export type { ScoreShardFile } from "./score-file/open-score-shard.js";
 export { readScoreFile } from "./score-file/read-score-file.js";
 export type { LayerScores, ScoreFile, StageScores } from "./score-file/score-file.js";
+export { shardRange } from "./score-file/score-shard.js";
+export type { Shard, ShardInfo } from "./score-file/score-shard.js";

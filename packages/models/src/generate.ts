@@ -15,14 +15,16 @@ export interface GenerateOptions extends Partial<SamplingOptions> {
   readonly eosTokenIds?: readonly number[];
   /** Told every token as it is chosen. */
   readonly onToken?: (id: number) => void;
+  /** Asked after every token, with all new ones; true ends the text. */
+  readonly isDone?: (ids: readonly number[]) => boolean;
   readonly signal?: AbortSignal;
 }
 
 export interface Generation {
   /** The new tokens, with the one that ended the text, if any, as the last. */
   readonly ids: number[];
-  /** `eos`: the text ended; `length`: `maxTokens` were made; `context`: no position is left. */
-  readonly stopReason: "eos" | "length" | "context";
+  /** `eos`: the text ended; `length`: `maxTokens` were made; `context`: no position is left; `done`: `isDone` said so. */
+  readonly stopReason: "eos" | "length" | "context" | "done";
 }
 
 /**
@@ -39,7 +41,7 @@ export async function generate(
   prompt: ArrayLike<number>,
   options: GenerateOptions,
 ): Promise<Generation> {
-  const { maxTokens, temperature = 0, topP = 1, seed = 0, onToken, signal } = options;
+  const { maxTokens, temperature = 0, topP = 1, seed = 0, onToken, isDone, signal } = options;
   checkOptions(maxTokens, temperature, topP, prompt.length);
   const eos = new Set(options.eosTokenIds ?? model.config.eosTokenIds);
   const rng = new Rng(seed, "generate");
@@ -56,6 +58,7 @@ export async function generate(
       ids.push(id);
       onToken?.(id);
       if (eos.has(id)) return { ids, stopReason: "eos" };
+      if (isDone?.(ids)) return { ids, stopReason: "done" };
       next = Int32Array.of(id);
     }
     return { ids, stopReason: "length" };

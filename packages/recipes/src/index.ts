@@ -1,6 +1,9 @@
 export type { CalibrationRequest } from "./calibration.js";
 export { checkCompatibility } from "./compatibility.js";
 export type { Compatibility } from "./compatibility.js";
+export { dumpRequests, evaluateModel } from "./evaluate.js";
+export type { DumpedRequests, EvaluateRequest, EvaluationReport } from "./evaluate.js";
+export type { TasksRequest } from "./find-tasks.js";
 export { formatDuration } from "./format-duration.js";
 export { generateText } from "./generate-text.js";
 export type { GeneratedText, GenerateRequest } from "./generate-text.js";
@@ -12,6 +15,9 @@ export type {
   ScoresInspection,
   SeriesInspection,
 } from "./inspect.js";
+export type { LanguageModelRequest } from "./open-language-model.js";
+export { mergeScores } from "./merge-scores.js";
+export type { MergeScoresRequest, MergeScoresResult } from "./merge-scores.js";
 export { openModel } from "./open-model.js";
 export type { OpenedModel } from "./open-model.js";
 export { measurePerplexity } from "./perplexity.js";
@@ -21,7 +27,7 @@ export type { Preset } from "./presets.js";
 export { prune } from "./prune.js";
 export type { PruneResult } from "./prune.js";
 export type { ExportForm, PruneRequest } from "./prune-request.js";
-export { score } from "./score.js";
-export type { ScoreRequest, ScoreResult } from "./score.js";
+export { score, scoreShard } from "./score.js";
+export type { ScoreRequest, ScoreResult, ScoreShardRequest, ScoreShardResult } from "./score.js";
 export { startEngine } from "./start-engine.js";
 export type { EngineRequest } from "./start-engine.js";

@@ -1,7 +1,14 @@
 import { ConfigError, UsageError, VERSION, type Run } from "@sdmprune/core";
-import { calibrationSweep, type ImportanceCriterion, type ScoreSet } from "@sdmprune/importance";
-import { encodeScoreFile } from "@sdmprune/importance/score-file";
-import type { JsonValue } from "@sdmprune/model-io";
+import type { CalibrationSet } from "@sdmprune/data";
+import {
+  accumulateScores,
+  calibrationSweep,
+  type ImportanceCriterion,
+  type ScoreSet,
+  type SweepRequest,
+} from "@sdmprune/importance";
+import { encodeScoreFile, encodeScoreShard, shardRange, type Shard } from "@sdmprune/importance/score-file";
+import type { JsonObject } from "@sdmprune/model-io";
 import { writeFileAtomic } from "@sdmprune/model-io/node";
 import { drawCalibration, type CalibrationRequest } from "./calibration.js";
 import {
@@ -11,7 +18,7 @@ import {
   optionNames,
   type Options,
 } from "./create-criterion.js";
-import { openModel } from "./open-model.js";
+import { openModel, type OpenedModel } from "./open-model.js";
 import { assertNewFile } from "./replace-output.js";
 import { snakeKeys } from "./snake-keys.js";
 import { startEngine, type EngineRequest } from "./start-engine.js";
@@ -39,6 +46,84 @@ export interface ScoreResult {
 
 /** Scores the MLP neurons of a model by one or more criteria and writes a score file. */
 export async function score(run: Run, request: ScoreRequest): Promise<ScoreResult> {
+  const scoring = await prepareScoring(run, request);
+  return withSweep(run, request, scoring, async (sweep, manifest) => {
+    const scores = await calibrationSweep(sweep);
+    const bytes = await encodeScoreFile({ importances: scores, stages: [], manifest: await manifest() });
+    await writeFileAtomic(request.output, bytes);
+    return { output: request.output, scores };
+  });
+}
+
+export interface ScoreShardRequest extends ScoreRequest {
+  /** Which part of the windows to score. */
+  readonly shard: Shard;
+}
+
+export interface ScoreShardResult extends Shard {
+  readonly output: string;
+  /** Windows that were scored. */
+  readonly nsamples: number;
+}
+
+/**
+ * Scores a part of the windows and writes a shard file. {@link mergeScores} makes of all shards the same bytes as
+ * {@link score} writes.
+ *
+ * @throws {UsageError} If there are fewer windows than shards, or a criterion cannot be taken apart.
+ */
+export async function scoreShard(run: Run, request: ScoreShardRequest): Promise<ScoreShardResult> {
+  const { shard, output } = request;
+  if (shard.index < 1 || shard.index > shard.count) {
+    throw new UsageError(
+      `shard: expected 1/${shard.count} to ${shard.count}/${shard.count}, got ${shard.index}.`,
+    );
+  }
+  const scoring = await prepareScoring(run, request);
+  const { calibration, criteria } = scoring;
+  const stateful = [...criteria].find(([, { isStateful }]) => isStateful === true);
+  if (stateful) {
+    throw new UsageError(
+      `importance "${stateful[0]}": keeps state of its own between windows, so that shards of it cannot be merged. Score it whole.`,
+    );
+  }
+  if (!calibration || calibration.samples.length < shard.count) {
+    throw new UsageError(
+      `shard: expected at least ${shard.count} windows for ${shard.count} shards, got ${calibration?.samples.length ?? "criteria that look at none"}. Use fewer shards, or score without.`,
+    );
+  }
+  const [start, end] = shardRange(shard, calibration.samples.length);
+  return withSweep(run, request, scoring, async (sweep, manifest) => {
+    const { student } = sweep;
+    const increments = new Map<string, Float32Array[][]>();
+    for (const [name, criterion] of criteria) {
+      if (needsSamples(criterion))
+        increments.set(
+          name,
+          student.config.intermediateSizes.map(() => []),
+        );
+    }
+    const { nsamples, numTokens } = await accumulateScores({
+      ...sweep,
+      samples: sweep.samples.slice(start, end),
+      onIncrement: (importance, layer, increment) => increments.get(importance)![layer]!.push(increment),
+    });
+    const info = { ...shard, nsamples, numTokens, manifest: await manifest() };
+    await writeFileAtomic(output, await encodeScoreShard(info, student.config.intermediateSizes, increments));
+    return { output, ...shard, nsamples };
+  });
+}
+
+/** What a request comes to, before the engine starts. */
+interface Scoring {
+  readonly model: OpenedModel;
+  readonly teacher: OpenedModel | undefined;
+  readonly criteria: ReadonlyMap<string, ImportanceCriterion>;
+  readonly options: Readonly<Record<string, Options>>;
+  readonly calibration: CalibrationSet | undefined;
+}
+
+async function prepareScoring(run: Run, request: ScoreRequest): Promise<Scoring> {
   await assertNewFile(request.output, request.force ?? false);
   const model = await openModel(run, request.model);
   const teacher = request.teacher === undefined ? undefined : await openModel(run, request.teacher);
@@ -51,34 +136,41 @@ export async function score(run: Run, request: ScoreRequest): Promise<ScoreResul
       `teacher: expected the model's vocabulary of ${model.config.vocabSize} tokens, got ${teacher.config.vocabSize}.`,
     );
   }
+  return { model, teacher, criteria, options, calibration };
+}
+
+/** Runs `body` with the models in place. `manifest` tells where the scores come from. */
+async function withSweep<R>(
+  run: Run,
+  request: ScoreRequest,
+  { model, teacher, criteria, options, calibration }: Scoring,
+  body: (sweep: SweepRequest, manifest: () => Promise<JsonObject>) => Promise<R>,
+): Promise<R> {
   const backend = await startEngine(run, request);
   const student = await model.family.load(model.checkpoint, model.config);
   const teacherModel = await teacher?.family.load(teacher.checkpoint, teacher.config);
+  const manifest = async (): Promise<JsonObject> =>
+    JSON.parse(
+      JSON.stringify({
+        model_sha256: await model.checkpoint.hash(),
+        teacher_sha256: await teacher?.checkpoint.hash(),
+        options,
+        seed: run.seed,
+        calibration: calibration && snakeKeys(calibration.provenance),
+        backend: backend.name,
+        versions: { sdmprune: VERSION },
+      }),
+    ) as JsonObject;
   try {
-    const scores = await calibrationSweep({
+    const sweep = {
       student,
       teacher: teacherModel,
       samples: calibration?.samples ?? [],
       criteria,
       progress: run.progress,
       signal: run.signal,
-    });
-    const manifest = {
-      model_sha256: await model.checkpoint.hash(),
-      teacher_sha256: await teacher?.checkpoint.hash(),
-      options,
-      seed: run.seed,
-      calibration: calibration && snakeKeys(calibration.provenance),
-      backend: backend.name,
-      versions: { sdmprune: VERSION },
     };
-    const bytes = await encodeScoreFile({
-      importances: scores,
-      stages: [],
-      manifest: JSON.parse(JSON.stringify(manifest)) as Record<string, JsonValue>,
-    });
-    await writeFileAtomic(request.output, bytes);
-    return { output: request.output, scores };
+    return await body(sweep, manifest);
   } finally {
     student.dispose();
     teacherModel?.dispose();

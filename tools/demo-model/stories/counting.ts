@@ -1,9 +1,11 @@
 import { capitalize, closeScene, inWords, openScene, pick, type Scene, type Story } from "../scene.js";
 
+const GOODS = ["apples", "pears", "nuts", "eggs", "candles", "coins", "buttons", "carrots", "feathers", "shells"];
+
 /** Things are gathered, shared and counted; every number after the first two follows from them. */
 export function counting(scene: Scene): Story {
   const { rng, hero, friend, helper, thing, colour } = scene;
-  const { goods } = hero;
+  const goods = pick(rng, GOODS);
   const total = 5 + rng.integer(8);
   const shared = 1 + rng.integer(total - 4);
   const left = total - shared;

@@ -1,11 +1,13 @@
-import { closeScene, openScene, pick, type Scene, type Story } from "../scene.js";
+import { closeScene, draw, openScene, otherColour, pick, type Scene, type Story } from "../scene.js";
+import type { Thing } from "../world.js";
 
 /** Three people swap three things; who has what in the end follows from the order of the swaps. */
 export function exchange(scene: Scene): Story {
-  const { rng, hero, friend, helper, day } = scene;
-  const { thing: first, colour: firstColour } = hero;
-  const { thing: second, colour: secondColour } = friend;
-  const { thing: third, colour: thirdColour } = helper;
+  const { rng, world, hero, friend, helper, day } = scene;
+  const [first, second, third] = draw(rng, world.things, 3) as [Thing, Thing, Thing];
+  const firstColour = scene.colour;
+  const secondColour = otherColour(rng, firstColour);
+  const thirdColour = otherColour(rng, firstColour, secondColour);
   const wanted = pick(rng, [
     `${hero.name} had a ${firstColour} ${first.name} but needed something ${third.use}.`,
     `"A ${firstColour} ${first.name} is good ${first.use}," said ${hero.name}, "but I need a ${third.name}."`,

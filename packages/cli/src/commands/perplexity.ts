@@ -1,3 +1,4 @@
+import { PERPLEXITY_PRESETS } from "@sdmprune/evaluation";
 import { measurePerplexity } from "@sdmprune/recipes";
 import { Option, type Command } from "commander";
 import { withRun, printResult, type GlobalOptions, type Terminal } from "../command-context.js";
@@ -7,6 +8,7 @@ import { defined } from "./prune.js";
 
 interface PerplexityOptions extends GlobalOptions {
   readonly text: string;
+  readonly preset?: string;
   readonly window?: number;
   readonly stride?: number;
   readonly bos?: "each" | "first" | "none";
@@ -20,6 +22,12 @@ export function addPerplexityCommand(program: Command, terminal: Terminal): void
     .description("Perplexity of a model on a text file.")
     .argument("<model>", "checkpoint folder or hub id")
     .requiredOption("--text <file>", "text file, read whole")
+    .addOption(
+      new Option(
+        "--preset <name>",
+        "published protocol: joins the text's rows, cuts full windows, BOS at the start of the text",
+      ).choices(PERPLEXITY_PRESETS.map(({ name }) => name)),
+    )
     .option(
       "--window <n>",
       "tokens per window (default: 2048, or the model's maximum if that is less)",
@@ -29,13 +37,13 @@ export function addPerplexityCommand(program: Command, terminal: Terminal): void
     .addOption(
       new Option(
         "--bos <where>",
-        "where a BOS stands (default: each if the tokenizer adds one, else none)",
+        "where a BOS stands (default: each if the tokenizer adds one, first with a preset, else none)",
       ).choices(["each", "first", "none"]),
     );
   addGlobalOptions(addEngineOptions(command)).action(async (model: string, flags: PerplexityOptions) => {
-    const { text, window, stride, bos, backend, threads } = flags;
+    const { text, preset, window, stride, bos, backend, threads } = flags;
     const report = await withRun(terminal, flags, (run) =>
-      measurePerplexity(run, { model, text, ...defined({ window, stride, bos, backend, threads }) }),
+      measurePerplexity(run, { model, text, ...defined({ preset, window, stride, bos, backend, threads }) }),
     );
     printResult(
       terminal,

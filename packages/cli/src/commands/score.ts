@@ -1,8 +1,8 @@
-import { score, type ScoreResult } from "@sdmprune/recipes";
+import { score, scoreShard, type ScoreResult, type ScoreShardResult } from "@sdmprune/recipes";
 import { Option, type Command } from "commander";
 import { withRun, printResult, type GlobalOptions, type Terminal } from "../command-context.js";
 import { addCalibrationOptions, addEngineOptions, addGlobalOptions } from "../model-options.js";
-import { nameList, numberBetween, positiveNumber } from "../option-types.js";
+import { nameList, numberBetween, positiveNumber, shard } from "../option-types.js";
 import { calibrationRequest, defined } from "./prune.js";
 
 interface ScoreOptions extends GlobalOptions {
@@ -12,6 +12,7 @@ interface ScoreOptions extends GlobalOptions {
   readonly alpha?: number;
   readonly tau?: number;
   readonly output: string;
+  readonly shard?: { readonly index: number; readonly count: number };
   readonly force?: boolean;
   readonly calibration?: string;
   readonly backend?: string;
@@ -31,6 +32,11 @@ export function addScoreCommand(program: Command, terminal: Terminal): void {
       nameList,
     )
     .requiredOption("-o, --output <file>", "score file to write (.safetensors)")
+    .option(
+      "--shard <i/n>",
+      "score the i-th of n parts of the windows; merge-scores puts them together",
+      shard,
+    )
     .option("--force", "replace the score file if it exists")
     .option("--teacher <model>", "model that distillation compares with (default: the model itself)")
     .addOption(
@@ -44,23 +50,26 @@ export function addScoreCommand(program: Command, terminal: Terminal): void {
     .option("--tau <t>", "temperature of the teacher (default: 0.2)", positiveNumber);
   addGlobalOptions(addEngineOptions(addCalibrationOptions(command))).action(
     async (model: string, flags: ScoreOptions) => {
-      const { importance, teacher, loss, alpha, tau, output, force, backend, threads } = flags;
-      const result = await withRun(terminal, flags, (run) =>
-        score(run, {
-          model,
-          importances: importance,
-          options: defined({ loss, alpha, tau }),
-          calibration: calibrationRequest(flags),
-          output,
-          ...defined({ teacher, force, backend, threads }),
-        }),
+      const { importance, teacher, loss, alpha, tau, output, shard, force, backend, threads } = flags;
+      const request = {
+        model,
+        importances: importance,
+        options: defined({ loss, alpha, tau }),
+        calibration: calibrationRequest(flags),
+        output,
+        ...defined({ teacher, force, backend, threads }),
+      };
+      const result = await withRun(terminal, flags, (run): Promise<ScoreResult | ScoreShardResult> =>
+        shard ? scoreShard(run, { ...request, shard }) : score(run, request),
       );
-      printResult(terminal, flags, resultJson(result), () => `written to ${output}`);
+      const json = "scores" in result ? scoresJson(result) : result;
+      printResult(terminal, flags, json, () => `written to ${output}`);
     },
   );
 }
 
-function resultJson({ output, scores }: ScoreResult): object {
+/** Names and sizes: the scores themselves are in the file. */
+export function scoresJson({ output, scores }: ScoreResult): object {
   const importances = Object.fromEntries(
     [...scores].map(([name, layers]) => [
       name,

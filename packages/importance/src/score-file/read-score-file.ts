@@ -7,6 +7,7 @@ import {
   type SafetensorsFile,
 } from "@sdmprune/model-io";
 import { KEPT, MANIFEST_KEY, type LayerScores, type ScoreFile, type StageScores } from "./score-file.js";
+import { SHARD_KEY } from "./score-shard.js";
 
 /** Tensor names of a series of layers, by layer. */
 type Series = Map<number, string>;
@@ -19,6 +20,11 @@ type Series = Map<number, string>;
  */
 export async function readScoreFile(source: ByteSource, where: string): Promise<ScoreFile> {
   const file = await openSafetensors(source, where);
+  if (file.metadata[SHARD_KEY] !== undefined) {
+    throw new FormatError(
+      `${where}: expected a whole score file, got a shard of one. Merge all of them with merge-scores.`,
+    );
+  }
   const { plain, staged } = groupByName(file);
   const importances = new Map<string, LayerScores>();
   for (const [name, layers] of plain) importances.set(name, await readLayers(file, name, layers, readScore));

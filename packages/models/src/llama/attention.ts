@@ -5,6 +5,7 @@ import {
   linearBackwardInput,
   rotary,
   rotaryBackward,
+  segmentedAttention,
   tf,
 } from "@sdmprune/tensor";
 import type { BlockObserver } from "../block.js";

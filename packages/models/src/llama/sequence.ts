@@ -26,8 +26,7 @@ export function llamaSequence(
   }
   const start = cache?.length ?? 0;
   const all =
-    positions ??
-    (segments ? segmentPositions(segments) : Int32Array.from({ length }, (_, t) => start + t));
+    positions ?? (segments ? segmentPositions(segments) : Int32Array.from({ length }, (_, t) => start + t));
   if (all.length !== length && all.length !== batch * length) {
     throw new UsageError(
       `sequence: expected ${length} positions, or ${batch * length} for a batch of ${batch}, got ${all.length}.`,
