@@ -1,4 +1,4 @@
-import { Rng } from "@sdmprune/core";
+import type { Rng } from "@sdmprune/core";
 import type { Person, Place, Thing, World } from "./world.js";
 
 /** What one story decides at random before it begins; everything told later follows from it. */

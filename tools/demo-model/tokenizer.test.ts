@@ -1,4 +1,4 @@
-import { loadTokenizer, type JsonObject } from "@sdmprune/model-io";
+import { loadTokenizer } from "@sdmprune/model-io";
 import { describe, expect, it } from "vitest";
 import { byteSymbols, learnMerges } from "./byte-pair-encoding.js";
 import { generateText } from "./corpus.js";
@@ -8,10 +8,12 @@ import { BOS_ID, EOS_ID, trainTokenizer } from "./tokenizer.js";
 
 describe("learnMerges", () => {
   it("joins the most frequent pair first, and of equal ones the pair that sorts first", () => {
+    // "a b" 3 times, the others twice each; "Ġ ab" and the like sort after the pairs of letters.
     expect(learnMerges(["ab ab ab cd cd ef ef"], 3)).toEqual([
       ["a", "b"],
-      ["Ġ", "ab"], // 2, as are c d (2), e f (2), Ġ cd (2): sorts after letters
-    ].length ? [["a", "b"], ["c", "d"], ["e", "f"]] : []);
+      ["c", "d"],
+      ["e", "f"],
+    ]);
   });
 
   it("stops when every word is one symbol", () => {
@@ -29,7 +31,7 @@ describe("byteSymbols", () => {
 
 describe("trainTokenizer", () => {
   const files = demoTokenizer();
-  const tokenizer = loadTokenizer(files.tokenizer as JsonObject, files.config as JsonObject);
+  const tokenizer = loadTokenizer(files.tokenizer, files.config);
 
   it("fills the vocabulary and knows its special tokens", () => {
     expect(tokenizer.vocabSize).toBe(VOCAB_SIZE);

@@ -15,7 +15,7 @@ import { Host } from "@sdmprune/core";
 import { llamaFamily, type CausalLM } from "@sdmprune/models";
 import { perplexity } from "@sdmprune/evaluation";
 import { causalLMScorer } from "@sdmprune/evaluation/causal-lm";
-import { loadTokenizer, type JsonObject } from "@sdmprune/model-io";
+import { loadTokenizer } from "@sdmprune/model-io";
 import { writeFileAtomic } from "@sdmprune/model-io/node";
 import { selectBackend, tensorPlugin } from "@sdmprune/tensor";
 import { generateStories, generateText } from "./corpus.js";
@@ -50,7 +50,7 @@ const stateFile = join(options.work, "state.safetensors");
 const heldoutText = generateText({ seed: SEED, split: "heldout" }, settings.HELDOUT_BYTES);
 const calibrationText = generateText({ seed: SEED, split: "calibration" }, settings.CALIBRATION_BYTES);
 const tokenizerFiles = demoTokenizer();
-const tokenizer = loadTokenizer(tokenizerFiles.tokenizer as JsonObject, tokenizerFiles.config as JsonObject);
+const tokenizer = loadTokenizer(tokenizerFiles.tokenizer, tokenizerFiles.config);
 const heldout = tokenizer.encode(heldoutText, { addSpecialTokens: false });
 const numWindows = training.numSteps * training.batch;
 const stories = encodeStories(
@@ -134,7 +134,7 @@ async function heldoutPerplexity(subject: CausalLM): Promise<number> {
 /** The lines of an earlier run up to the step it is resumed at. */
 async function logUntil(step: number): Promise<string> {
   const text = await readFile(logFile, "utf8").catch(() => "");
-  const lines = text.split("\n").filter((line) => line !== "" && JSON.parse(line).step <= step);
+  const lines = text.split("\n").filter((line) => line !== "" && (JSON.parse(line) as { step: number }).step <= step);
   return lines.map((line) => `${line}\n`).join("");
 }
 

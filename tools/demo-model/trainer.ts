@@ -22,7 +22,7 @@ export interface Trainer {
    * @throws {NonFiniteError} If the loss or a gradient is NaN or infinite.
    */
   update(ids: Int32Array): Promise<number>;
-  /** Everything needed to go on later, as a safetensors file: parameters, both moments, and the step. */
+  /** Everything needed to go on later, as a safetensors file: parameters, both moments, and the step. After an update. */
   save(): Promise<Uint8Array>;
   /** Goes on from what {@link Trainer.save} returned. */
   restore(state: Uint8Array): Promise<void>;
@@ -37,12 +37,13 @@ export async function createTrainer(model: CausalLM, settings: TrainingSettings)
   const variables = new Map<string, tf.Variable>();
   for (const name of names) {
     const value = await model.parameter(name);
-    const variable = tf.variable(value, true, name);
+    const variable = tf.variable(value);
     value.dispose();
     model.setParameter(name, variable);
     variables.set(name, variable);
   }
   const optimizer = tf.train.adam(settings.learningRate, settings.beta1, settings.beta2, settings.epsilon);
+  const momentNames = ["m", "v"].flatMap((moment) => names.map((name) => `${name}/${moment}`));
   let step = 0;
 
   /** One gradient a parameter, always in the same order: Adam pairs them with its moments by position. */
@@ -57,7 +58,8 @@ export async function createTrainer(model: CausalLM, settings: TrainingSettings)
       },
       lossFn: (input) => languageModelLoss({ ...input, loss: { kind: "cross-entropy" } }),
     });
-    return { loss, gradients: names.map((name) => ({ name, tensor: seen.get(name)! })) };
+    const gradients = names.map((name) => ({ name: variables.get(name)!.name, tensor: seen.get(name)! }));
+    return { loss, gradients };
   };
 
   return {
@@ -84,10 +86,11 @@ export async function createTrainer(model: CausalLM, settings: TrainingSettings)
       return loss;
     },
     async save() {
-      const moments = (await optimizer.getWeights()).slice(1); // the first is the number of steps
+      const [iterations, ...moments] = await optimizer.getWeights();
+      iterations?.tensor.dispose(); // made for us; the moments are the optimizer's own
       const tensors: TensorToWrite[] = [
         ...names.map((name) => toWrite(name, variables.get(name)!)),
-        ...moments.map(({ name, tensor }) => toWrite(name, tensor)),
+        ...momentNames.map((name, i) => toWrite(name, moments[i]!.tensor)),
       ];
       return serializeSafetensors(tensors, { step: String(step) });
     },
@@ -102,11 +105,10 @@ export async function createTrainer(model: CausalLM, settings: TrainingSettings)
         value.dispose();
       }
       const weights: NamedTensor[] = [{ name: "iter", tensor: tf.scalar(step, "int32") }];
-      for (const moment of ["m", "v"]) {
-        for (const name of names) {
-          weights.push({ name: `${name}/${moment}`, tensor: await read(`${name}/${moment}`) });
-        }
+      for (const name of momentNames) {
+        weights.push({ name, tensor: await read(name) });
       }
+      disposeAll(await optimizer.getWeights()); // setWeights would leave them behind
       await optimizer.setWeights(weights);
       disposeAll(weights);
     },

@@ -10,9 +10,10 @@ export interface ByteSource {
    * Exactly `length` bytes from `offset`, in an array that the caller owns and that starts at a multiple of
    * 8 in its buffer wherever the source can do so.
    *
+   * @param into - `length` bytes of the caller's that the source may write to and return, to spare an array.
    * @throws {FormatError} If the range is not inside the source, or the source has become shorter.
    */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
 }
 
 /** Bytes in memory. `read` copies. */

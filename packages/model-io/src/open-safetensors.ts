@@ -7,6 +7,8 @@ import { readSafetensorsHeader, type TensorInfo } from "./safetensors-header.js"
 export interface ReadOptions {
   /** Only these rows: indices `[start, end)` of the first dimension. */
   rows?: readonly [start: number, end: number];
+  /** As many bytes, which the source may write to and return, to spare an array. */
+  into?: Uint8Array | undefined;
 }
 
 /** A safetensors file whose header has been read; tensors are read when asked for. */
@@ -46,10 +48,10 @@ export async function openSafetensors(
     if (info === undefined) throw unknownTensor(name, wanted, [...byName.keys()]);
     return info;
   };
-  const read = async (wanted: string, { rows }: ReadOptions = {}): Promise<Uint8Array> => {
+  const read = async (wanted: string, { rows, into }: ReadOptions = {}): Promise<Uint8Array> => {
     const info = tensor(wanted);
     const { byteOffset, byteLength } = rows === undefined ? info : rowRange(info, rows, name);
-    return bytes.read(byteOffset, byteLength);
+    return bytes.read(byteOffset, byteLength, into);
   };
   return {
     name,

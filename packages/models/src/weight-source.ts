@@ -12,12 +12,16 @@ export interface WeightSource {
   /**
    * Row-major little-endian bytes of a tensor.
    *
-   * @param options - `rows`: only rows `[start, end)` of the first axis.
+   * @returns They stay as they are until the caller lets go of them: a cache hands out copies.
    */
-  read(
-    name: string,
-    options?: { readonly rows?: readonly [start: number, end: number] },
-  ): Promise<Uint8Array>;
+  read(name: string, options?: WeightReadOptions): Promise<Uint8Array>;
+}
+
+export interface WeightReadOptions {
+  /** Only rows `[start, end)` of the first axis. */
+  readonly rows?: readonly [start: number, end: number] | undefined;
+  /** As many bytes of the caller's, which the source may write to and return, to spare an array. */
+  readonly into?: Uint8Array | undefined;
 }
 
 export interface WeightInfo {

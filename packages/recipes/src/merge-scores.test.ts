@@ -2,13 +2,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { definePlugin, UsageError } from "@sdmprune/core";
 import { tinyLlama } from "@sdmprune/test-utils";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { temporaryFolder, tinyHost, withRun, writeInputIds } from "../test/tiny-run.js";
 import { mergeScores } from "./merge-scores.js";
 import { score, scoreShard, type ScoreRequest } from "./score.js";
 
 describe("mergeScores", () => {
-  let folder: string;
+  const folder = temporaryFolder(afterAll);
   let request: Omit<ScoreRequest, "output">;
   const at = (name: string): string => join(folder, name);
   const shard = (
@@ -27,7 +27,6 @@ describe("mergeScores", () => {
     );
 
   beforeAll(async () => {
-    folder = temporaryFolder(() => {});
     await tinyLlama({ dtype: "BF16" }).write(at("model"));
     const source = writeInputIds(at("ids.jsonl"), { rows: 5 });
     request = {
@@ -67,7 +66,7 @@ describe("mergeScores", () => {
       "expected one of 3 shards, as " + first + " is, got one of 2.",
     );
     await expect(merge([first, await shard(2, 3, {}, 1)])).rejects.toThrow(
-      `expected a shard of the same run as ${first}, got one with another options, seed, calibration.`,
+      `expected a shard of the same run as ${first}, got one that differs in options, seed, calibration.`,
     );
     await expect(merge([])).rejects.toThrow("merge-scores: expected the shards of a score, got none.");
   });

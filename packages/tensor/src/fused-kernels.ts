@@ -178,6 +178,16 @@ export interface FusedKernels {
     attrs: { kind: "cross-entropy" | "blend" | "entropy"; inverseTemperature: number };
     outputs: tf.Tensor[];
   };
+
+  /**
+   * A new tensor whose values `fill` writes: all of them, at once, whatever was there before. For a backend that keeps
+   * memory to use again. Returns `[...shape]`.
+   */
+  SdmFill: {
+    inputs: Record<never, never>;
+    attrs: { shape: readonly number[]; fill: (values: Float32Array) => void };
+    outputs: tf.Tensor;
+  };
 }
 
 export type FusedKernelName = keyof FusedKernels;
@@ -197,6 +207,7 @@ export const FUSED_KERNEL_NAMES = [
   "SdmNeuronScore",
   "SdmLogSumExpChunk",
   "SdmLossGradientChunk",
+  "SdmFill",
 ] as const satisfies readonly FusedKernelName[];
 
 /**
@@ -210,7 +221,9 @@ export function runFused<K extends FusedKernelName>(
   attrs: FusedKernels[K]["attrs"],
 ): FusedKernels[K]["outputs"] | undefined {
   if (!tf.getKernel(name, tf.getBackend())) return undefined;
-  const given = Object.entries(inputs).filter(([, tensor]) => tensor !== undefined);
-  const outputs: unknown = tf.engine().runKernel(name, Object.fromEntries<tf.Tensor>(given), attrs);
+  const given = Object.entries<tf.Tensor | undefined>(inputs).filter(([, tensor]) => tensor !== undefined);
+  const outputs: unknown = tf
+    .engine()
+    .runKernel(name, Object.fromEntries(given) as tf.NamedTensorMap, attrs as unknown as tf.NamedAttrMap);
   return outputs as FusedKernels[K]["outputs"];
 }

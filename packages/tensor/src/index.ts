@@ -11,6 +11,7 @@ export type { FusedKernelName, FusedKernels, GatedActivationName } from "./fused
 export { causalAttention, causalAttentionBackward } from "./ops/causal-attention.js";
 export type { CausalAttentionGradients, CausalAttentionOptions } from "./ops/causal-attention.js";
 export { embedding, embeddingBackward } from "./ops/embedding.js";
+export { filledTensor } from "./ops/filled-tensor.js";
 export { gatedMlp, gatedMlpBackward, gatedMlpSaving } from "./ops/gated-mlp.js";
 export type { GatedMlpGradients, GatedMlpOptions, GatedMlpSaved, GatedMlpWeights } from "./ops/gated-mlp.js";
 export { languageModelLoss } from "./ops/language-model-loss.js";

@@ -8,6 +8,7 @@ import { compareSamples } from "../compare-samples.js";
 import { evaluate } from "../evaluate.js";
 import { evaluationPlugin } from "../evaluation-plugin.js";
 import { hashLanguageModel } from "../hash-language-model.js";
+import type { Loglikelihood } from "../language-model.js";
 import type { Task } from "../task.js";
 import { loadTaskDocuments } from "./load-task-documents.js";
 import { readCheckpointResults, readSamples } from "./read-results.js";
@@ -123,7 +124,7 @@ describe("writeResults", () => {
     const lines = (await readFile(files.samples[0]!, "utf8")).trimEnd().split("\n");
     expect(lines.length).toBe(6);
     const { responses } = results[0]!.documents[1]!;
-    const [first, second] = responses as { logprob: number; isGreedy: boolean }[];
+    const [first, second] = responses as Loglikelihood[];
     const printed = [first!, second!].map(({ logprob, isGreedy }) => [
       String(logprob),
       isGreedy ? "True" : "False",

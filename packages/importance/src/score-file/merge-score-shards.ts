@@ -78,7 +78,7 @@ function assertSameRun(first: ScoreShardFile, file: ScoreShardFile): void {
   );
   if (differing.length > 0) {
     throw new UsageError(
-      `${file.name}: expected a shard of the same run as ${first.name}, got one with another ${differing.join(", ")}.`,
+      `${file.name}: expected a shard of the same run as ${first.name}, got one that differs in ${differing.join(", ")}.`,
     );
   }
   const widths = ({ widths }: ScoreShardFile): string =>

@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import { errorMessage, FormatError, NotFoundError } from "@sdmprune/core";
+import { errorMessage, FormatError, NotFoundError, UsageError } from "@sdmprune/core";
 import { assertRange, type ByteSource } from "../byte-source.js";
 
 const MAX_READ_BYTES = 2 ** 30; // the system call takes at most 2^31 - 4096 bytes
@@ -23,14 +23,17 @@ export class FileByteSource implements ByteSource {
     });
   }
 
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     assertRange(this.path, this.size, offset, length);
+    if (into !== undefined && into.byteLength !== length) {
+      throw new UsageError(`${this.path}: expected ${length} bytes to read into, got ${into.byteLength}.`);
+    }
     return withFile(this.path, async (file) => {
       const { size, mtimeMs } = await file.stat();
       if (size !== this.size || mtimeMs !== this.modifiedMs) {
         throw new FormatError(`${this.path}: expected the file as it was when opened, got a changed one.`);
       }
-      const bytes = allocate(length, this.path);
+      const bytes = into ?? allocate(length, this.path);
       for (let done = 0; done < length;) {
         const part = Math.min(length - done, MAX_READ_BYTES);
         const { bytesRead } = await file.read(bytes, done, part, offset + done);

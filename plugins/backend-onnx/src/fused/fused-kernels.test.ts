@@ -3,6 +3,7 @@ import { FUSED_KERNEL_NAMES, type FusedKernelName, type FusedKernels, runFused, 
 import {
   causalAttention,
   causalAttentionBackward,
+  filledTensor,
   gatedMlpBackward,
   gatedMlpSaving,
   rmsNorm,
@@ -282,3 +283,31 @@ function fused<K extends FusedKernelName>(
   if (!outputs) throw new Error(`${name} did not run.`);
   return outputs;
 }
+
+describe("SdmFill", () => {
+  const bytes = 1 << 16;
+  const memory = () => tf.memory() as unknown as { poolFreeBytes: number; poolLeasedBytes: number };
+
+  it("writes into memory that a freed tensor leaves", async () => {
+    await tf.setBackend("onnx");
+    const before = memory();
+    filledTensor([bytes / 4], (values) => values.fill(1)).dispose();
+    const tensor = filledTensor([4, bytes / 16], (values) => {
+      expect(values[0]).toBe(1); // what was there
+      values.fill(2);
+    });
+    expect(memory().poolLeasedBytes - before.poolLeasedBytes).toBe(bytes);
+    expect(new Set(await tensor.data())).toEqual(new Set([2]));
+    tensor.dispose();
+  });
+
+  it("gives the memory back when it cannot be filled", () => {
+    const before = { ...memory(), numTensors: tf.memory().numTensors };
+    const fill = (): never => {
+      throw new Error("no such file");
+    };
+    expect(() => filledTensor([bytes / 4], fill)).toThrow("no such file");
+    expect(memory().poolLeasedBytes).toBe(before.poolLeasedBytes);
+    expect(tf.memory().numTensors).toBe(before.numTensors);
+  });
+});

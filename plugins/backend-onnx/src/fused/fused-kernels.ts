@@ -1,5 +1,6 @@
 import type { NativeKernel } from "../kernels/native-kernel.js";
 import { causalAttentionBackwardKernel, causalAttentionKernel } from "./causal-attention.js";
+import { fillKernel } from "./fill.js";
 import { gatedActivationBackwardKernel, gatedActivationKernel } from "./gated-activation.js";
 import { logSumExpChunkKernel, lossGradientChunkKernel } from "./loss-chunk.js";
 import { neuronScoreKernel } from "./neuron-score.js";
@@ -18,4 +19,5 @@ export const fusedKernels: readonly NativeKernel[] = [
   neuronScoreKernel,
   logSumExpChunkKernel,
   lossGradientChunkKernel,
+  fillKernel,
 ];
