@@ -58,7 +58,11 @@ describe("generateStories", () => {
     for (const story of take({ seed: 3, split: "training" }, 4000)) {
       const sum = /takes (\w+) from (\w+), then (\w+) \w+ are left/.exec(story);
       if (sum) {
-        const [less, total, left] = sum.slice(1).map((word) => numbers.indexOf(word)) as [number, number, number];
+        const [less, total, left] = sum.slice(1).map((word) => numbers.indexOf(word)) as [
+          number,
+          number,
+          number,
+        ];
         expect(total - less).toBe(left);
         numSeen++;
       }

@@ -13,7 +13,16 @@ import { createWorld } from "./world.js";
 /** What stands between two documents, on a line of its own; the tokenizer has one token for it. */
 export const DOCUMENT_SEPARATOR = "<|endoftext|>";
 
-const PLOTS: ((scene: Scene) => Story)[] = [lostThing, promise, exchange, counting, journey, feast, message, riddle];
+const PLOTS: ((scene: Scene) => Story)[] = [
+  lostThing,
+  promise,
+  exchange,
+  counting,
+  journey,
+  feast,
+  message,
+  riddle,
+];
 
 export interface CorpusOptions {
   /** Decides the world (who lives where ...) as well as every story. */
@@ -51,9 +60,7 @@ export function generateText(options: CorpusOptions, minBytes: number): string {
 
 function formatStory(rng: Rng, { title, sentences, questions }: Story): string {
   const asked = draw(rng, questions, 2 + rng.integer(3));
-  return [
-    title,
-    sentences.join(" "),
-    ...asked.map(([question, answer]) => `${question} ${answer}`),
-  ].join("\n");
+  return [title, sentences.join(" "), ...asked.map(([question, answer]) => `${question} ${answer}`)].join(
+    "\n",
+  );
 }

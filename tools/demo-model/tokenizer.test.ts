@@ -37,7 +37,11 @@ describe("trainTokenizer", () => {
     expect(tokenizer.vocabSize).toBe(VOCAB_SIZE);
     expect([tokenizer.bosTokenId, tokenizer.eosTokenId]).toEqual([BOS_ID, EOS_ID]);
     expect(tokenizer.addsBosToken).toBe(true);
-    expect(tokenizer.encode("a<|endoftext|>\n").slice(0, 3)).toEqual([BOS_ID, tokenizer.tokenToId("a"), EOS_ID]);
+    expect(tokenizer.encode("a<|endoftext|>\n").slice(0, 3)).toEqual([
+      BOS_ID,
+      tokenizer.tokenToId("a"),
+      EOS_ID,
+    ]);
   });
 
   it("gives back any text exactly, whether of the corpus or not", () => {

@@ -66,7 +66,9 @@ report({ trainingTokens: windows.length, stories: stories.starts.length - 1, tri
 const host = new Host().use(tensorPlugin).use(onnxBackend);
 await selectBackend(host.registries, { name: "onnx", threads: Number(options.threads) });
 const config = llamaFamily.parseConfig(settings.MODEL_CONFIG);
-const model = await llamaFamily.load(initialWeights(settings.MODEL_CONFIG, SEED), config);
+const model = await llamaFamily.load(initialWeights(settings.MODEL_CONFIG, SEED), config, {
+  residency: "resident",
+});
 const trainer = await createTrainer(model, training);
 const savedState = await readFile(stateFile).catch(() => undefined);
 if (savedState) {
@@ -134,7 +136,9 @@ async function heldoutPerplexity(subject: CausalLM): Promise<number> {
 /** The lines of an earlier run up to the step it is resumed at. */
 async function logUntil(step: number): Promise<string> {
   const text = await readFile(logFile, "utf8").catch(() => "");
-  const lines = text.split("\n").filter((line) => line !== "" && (JSON.parse(line) as { step: number }).step <= step);
+  const lines = text
+    .split("\n")
+    .filter((line) => line !== "" && (JSON.parse(line) as { step: number }).step <= step);
   return lines.map((line) => `${line}\n`).join("");
 }
 

@@ -50,6 +50,13 @@ describe("renderSpeedPage", () => {
     expect(page).not.toContain("| `mlp-score/small` | 0");
   });
 
+  it("tells of MKL where the processor is one on which it is slow, and there was a PyTorch", () => {
+    const onAmd = { ...RESULTS, machine: { ...RESULTS.machine, cpu: "AMD EPYC" } };
+    expect(page).not.toContain("Intel MKL");
+    expect(renderSpeedPage("a.json", onAmd)).toContain("Intel MKL");
+    expect(renderSpeedPage("a.json", { ...onAmd, cases: RESULTS.cases.slice(1) })).not.toContain("Intel MKL");
+  });
+
   it("leaves the peer's cells empty where the peer was not measured", () => {
     expect(page).toContain("| `mlp-score/small` | an MLP | 1235 (1235–1235) |  |  |");
   });

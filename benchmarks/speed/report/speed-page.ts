@@ -25,7 +25,7 @@ export function renderSpeedPage(file: string, results: SpeedResults): string {
     "",
     `<!-- Written by \`npm run docs\` from benchmarks/speed/results/${file}. -->`,
     "",
-    `The tensor engine (backend \`onnx\`) ${hasPeer ? "beside PyTorch " : ""}on ${threads} threads, float32, random weights. What is`,
+    `The tensor engine (backend \`onnx\`) ${hasPeer ? "beside PyTorch " : ""}on ${threads} ${threads === 1 ? "thread" : "threads"}, float32, random weights. What is`,
     `measured and how to run it: [benchmarks/speed](../../benchmarks/speed/README.md).`,
     "",
     ...(hasPeer
@@ -47,6 +47,7 @@ export function renderSpeedPage(file: string, results: SpeedResults): string {
     ),
     "",
     ...(rated.length > 0 ? rateTable(rated, hasPeer) : []),
+    ...(hasPeer && machine.cpu.includes("AMD") ? [MKL_ON_AMD, ""] : []),
     "## Where",
     "",
     `- ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}; load in the minute before: ${machine.loadBefore}`,
@@ -71,6 +72,12 @@ function rateTable(cases: readonly CaseResult[], hasPeer: boolean): string[] {
     "",
   ];
 }
+
+/** Why the products differ by more than two good implementations would. */
+const MKL_ON_AMD = [
+  "On AMD processors PyTorch's wheel multiplies float32 matrices with Intel MKL at about half the rate that the cores",
+  "reach ([log](../log/2026-11-24-pytorch-gemm-on-amd.md)). Expect ratios nearer 1 on Intel processors.",
+].join("\n");
 
 /** Billions of floating-point operations per second. */
 export function gigaflops(flops: number, ms: number): number {

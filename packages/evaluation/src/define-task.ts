@@ -182,7 +182,7 @@ function printedConfig(config: TaskConfig): Record<string, unknown> {
 }
 
 function snakeKeys(value: unknown): unknown {
-  if (typeof value === "function") return String(value as () => unknown);
+  if (typeof value === "function") return String(value);
   if (Array.isArray(value)) return value.map(snakeKeys);
   if (typeof value !== "object" || value === null) return value;
   const entries = Object.entries(value).filter(([, each]) => each !== undefined);

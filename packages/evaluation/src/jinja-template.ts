@@ -1,9 +1,32 @@
 import { errorMessage, FormatError } from "@sdmprune/core";
-import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
+import * as jinja from "@huggingface/jinja";
 import { pythonCapitalize, pythonLeftStrip, pythonRightStrip, pythonStrip } from "./python-text.js";
 
-type RuntimeValue = ReturnType<Environment["set"]>;
-type Statement = ReturnType<typeof parse>["body"][number];
+interface RuntimeValue {
+  readonly type: string;
+  readonly value: unknown;
+  readonly builtins: Map<string, RuntimeValue>;
+  toString(): string;
+}
+
+interface Environment {
+  /** Converts the value and gives it a name. */
+  set(name: string, value: unknown): RuntimeValue;
+}
+
+interface Program {
+  readonly body: readonly Node[];
+}
+
+/** What is used of the library. Its own declarations import without file endings, so they do not resolve here. */
+interface Library {
+  tokenize(source: string): unknown;
+  parse(tokens: unknown): Program;
+  readonly Environment: new (parent?: Environment) => Environment;
+  readonly Interpreter: new (environment: Environment) => { run(program: Program): RuntimeValue };
+}
+
+const { tokenize, parse, Environment, Interpreter } = jinja as unknown as Library;
 
 /** Renders a template with a document's columns. */
 export type JinjaTemplate = (doc: Readonly<Record<string, unknown>>) => string;
@@ -29,7 +52,7 @@ export function jinjaTemplate(source: string, where: string): JinjaTemplate {
   };
 }
 
-function compile(source: string, where: string): ReturnType<typeof parse> {
+function compile(source: string, where: string): Program {
   try {
     // The lexer drops one newline at the end.
     return parse(tokenize(source.endsWith("\n") ? `${source}\n` : source));
@@ -106,16 +129,14 @@ function addMethods(
   env: Environment,
   methods: Readonly<Record<string, (argument: unknown) => unknown>>,
 ): void {
-  const builtins = value.builtins as Map<string, RuntimeValue>;
   for (const [name, method] of Object.entries(methods)) {
-    builtins.set(name, new Environment(env).set(name, method)); // the package exports no other way to make a function
+    value.builtins.set(name, new Environment(env).set(name, method)); // the package exports no other way to make a function
   }
 }
 
 /** The columns, with their fields, that the template writes out unconditionally, such as `choices.text`. */
-function requiredColumns(body: readonly Statement[]): string[][] {
-  return body.flatMap((statement) => {
-    const node = statement as unknown as Node;
+function requiredColumns(body: readonly Node[]): string[][] {
+  return body.flatMap((node) => {
     if (node.type === "Set" || node.type === "For" || node.type === "If" || node.type === "Macro") return [];
     return pathsIn(node);
   });

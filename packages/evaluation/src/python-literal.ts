@@ -78,9 +78,9 @@ class LiteralReader {
     const entries: [string, unknown][] = [];
     while (!this.#isNext("}")) {
       const key = this.value();
-      if (typeof key !== "string") this.#fail("a string as key");
+      if (typeof key !== "string") return this.#fail("a string as key");
       this.#expect(":");
-      entries.push([key as string, this.value()]);
+      entries.push([key, this.value()]);
       if (!this.#isNext("}")) this.#expect(",");
     }
     this.#expect("}");

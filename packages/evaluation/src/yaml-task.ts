@@ -61,22 +61,22 @@ const oneOrMore = z.union([z.string(), z.array(z.string())]);
 const schema = z.strictObject({
   task: z.string().min(1),
   dataset_path: z.string().min(1),
-  dataset_name: z.string().nullish(),
+  dataset_name: z.string().optional(),
   dataset_kwargs: z
     .looseObject({ data_files: z.union([oneOrMore, z.record(z.string(), oneOrMore)]).optional() })
-    .nullish(),
+    .optional(),
   output_type: z
     .enum(["multiple_choice", "loglikelihood", "loglikelihood_rolling", "generate_until"])
     .default("generate_until"),
-  test_split: z.string().nullish(),
-  validation_split: z.string().nullish(),
+  test_split: z.string().optional(),
+  validation_split: z.string().optional(),
   doc_to_text: z.union([z.string(), z.int()]).default(""),
   doc_to_target: z.union([z.string(), z.int(), z.array(z.union([z.string(), z.int()]))]).default(""),
-  doc_to_choice: z.union([z.string(), z.array(z.string()), z.record(z.string(), z.string())]).nullish(),
+  doc_to_choice: z.union([z.string(), z.array(z.string()), z.record(z.string(), z.string())]).optional(),
   description: z.string().default(""),
   target_delimiter: z.string().default(" "),
-  num_fewshot: z.int().nullish(),
-  repeats: z.int().nullish(),
+  num_fewshot: z.int().optional(),
+  repeats: z.int().optional(),
   generation_kwargs: z
     .strictObject({
       until: oneOrMore.optional(),
@@ -84,7 +84,7 @@ const schema = z.strictObject({
       temperature: z.number().min(0).optional(),
       do_sample: z.boolean().optional(),
     })
-    .nullish(),
+    .optional(),
   metric_list: z
     .array(
       z.strictObject({
@@ -98,8 +98,8 @@ const schema = z.strictObject({
       }),
     )
     .min(1)
-    .nullish(),
-  metadata: z.looseObject({ version: z.union([z.number(), z.string()]).default("Yaml") }).nullish(),
+    .optional(),
+  metadata: z.looseObject({ version: z.union([z.number(), z.string()]).default("Yaml") }).optional(),
   ...withoutEffect,
 });
 
@@ -155,7 +155,9 @@ export function parseTaskYaml(text: string, where: string): YamlMapping {
  */
 export function yamlTaskConfig(mapping: YamlMapping, where: string): TaskConfig {
   for (const [key, value] of Object.entries(mapping)) refuseSpecial(key, value, where);
-  const parsed = schema.safeParse(mapping, { reportInput: true });
+  // lm-eval takes a key without a value as one that is not there.
+  const given = Object.fromEntries(Object.entries(mapping).filter(([, value]) => value !== null));
+  const parsed = schema.safeParse(given, { reportInput: true });
   if (!parsed.success) throw new FormatError(`${where}: ${describeIssue(parsed.error.issues[0]!)}`);
   const yaml: YamlTask = parsed.data;
   if (yaml.num_fewshot) {
@@ -163,12 +165,12 @@ export function yamlTaskConfig(mapping: YamlMapping, where: string): TaskConfig 
       `${where}: num_fewshot: expected 0, got ${yaml.num_fewshot}. Tasks are zero-shot here.`,
     );
   }
-  if (yaml.repeats != null && yaml.repeats !== 1) {
+  if (yaml.repeats !== undefined && yaml.repeats !== 1) {
     throw new FormatError(
       `${where}: repeats: expected 1, got ${yaml.repeats}. Every document is asked once here.`,
     );
   }
-  if (yaml.output_type === "multiple_choice" && yaml.doc_to_choice == null) {
+  if (yaml.output_type === "multiple_choice" && yaml.doc_to_choice === undefined) {
     throw new FormatError(
       `${where}: doc_to_choice: expected the choices of a multiple_choice task, got nothing.`,
     );
@@ -179,13 +181,13 @@ export function yamlTaskConfig(mapping: YamlMapping, where: string): TaskConfig 
   return {
     task: yaml.task,
     datasetPath: yaml.dataset_path,
-    ...(yaml.dataset_name != null && { datasetName: yaml.dataset_name }),
-    ...(yaml.validation_split != null && { validationSplit: yaml.validation_split }),
-    ...(yaml.test_split != null && { testSplit: yaml.test_split }),
+    ...(yaml.dataset_name !== undefined && { datasetName: yaml.dataset_name }),
+    ...(yaml.validation_split !== undefined && { validationSplit: yaml.validation_split }),
+    ...(yaml.test_split !== undefined && { testSplit: yaml.test_split }),
     outputType: yaml.output_type,
     docToText: typeof text === "number" ? () => text : text,
     docToTarget: Array.isArray(target) ? () => target as readonly string[] : target,
-    ...(choice != null && {
+    ...(choice !== undefined && {
       docToChoice: typeof choice === "string" || Array.isArray(choice) ? choice : Object.values(choice),
     }),
     description: yaml.description,
@@ -206,7 +208,7 @@ function refuseSpecial(key: string, value: unknown, where: string): void {
     );
   }
   const reason = REFUSED[key];
-  if (reason !== undefined && value != null) {
+  if (reason !== undefined && value !== null) {
     throw new FormatError(
       `${where}: ${key}: expected no such key, for ${reason}. Write the task in TypeScript (docs/guides/add-a-task.md).`,
     );
@@ -310,6 +312,6 @@ function dataOf(yaml: YamlTask, where: string): TaskData {
   }
   return {
     repo: yaml.dataset_path,
-    selection: [yaml.dataset_name, split].filter((word) => word != null).join("/"),
+    selection: [yaml.dataset_name, split].filter((word) => word !== undefined).join("/"),
   };
 }

@@ -9,6 +9,7 @@ import {
   evaluate,
   evaluationPlugin,
   requestLine,
+  type Doc,
   type LanguageModel,
   type Loglikelihood,
   type Task,
@@ -20,8 +21,22 @@ const SHARED = process.env["SDMPRUNE_SHARED"] ?? join(ROOT, "../shared");
 const DATA = join(SHARED, "data");
 const isAbsent = !existsSync(join(SHARED, "fixtures/evaluation"));
 
-const fixture = async (name: string) =>
-  JSON.parse(await readFile(join(SHARED, "fixtures/evaluation", name), "utf8")) as any;
+const fixture = async <T>(name: string) =>
+  JSON.parse(await readFile(join(SHARED, "fixtures/evaluation", name), "utf8")) as T;
+interface Hashes {
+  readonly tasks: Record<
+    string,
+    { docs: number; requests: number; sha256_of_requests: string; version: number }
+  >;
+}
+type Example = { doc: Doc; requests: string[][]; target: unknown };
+interface Scoring {
+  readonly task_order: string[];
+  readonly expected: Record<string, Record<string, number>>;
+}
+interface Extra {
+  readonly hellaswag: { raw: Doc; query: string; choices: string[]; requests: string[][]; target: number }[];
+}
 const createTask = async (name: string, version = "pinned") =>
   (await new Host().use(evaluationPlugin).registries.tasks.create(name, { version })) as Task;
 
@@ -47,11 +62,13 @@ function pseudoModel(taskIndex: number): LanguageModel {
 }
 
 describe.skipIf(isAbsent)("lm-eval's requests and scores (needs ../shared)", () => {
-  let hashes: any, micro: any, scoring: any;
+  let hashes: Hashes;
+  let micro: Record<string, Example[]>;
+  let scoring: Scoring;
   beforeAll(async () => {
-    [hashes, micro, scoring] = await Promise.all(
-      ["request_hashes.json", "micro_examples.json", "scoring_fixtures.json"].map(fixture),
-    );
+    hashes = await fixture("request_hashes.json");
+    micro = await fixture("micro_examples.json");
+    scoring = await fixture("scoring_fixtures.json");
   });
 
   const HASHED = [
@@ -69,7 +86,7 @@ describe.skipIf(isAbsent)("lm-eval's requests and scores (needs ../shared)", () 
   });
 
   it.each(HASHED)("%s asks the same, byte for byte, and scores the same", async (name) => {
-    const { docs, requests, sha256_of_requests, version } = hashes.tasks[name];
+    const { docs, requests, sha256_of_requests, version } = hashes.tasks[name]!;
     const loaded = await loadTaskDocuments(await createTask(name), { dataDir: DATA });
     expect(loaded.task.version).toBe(version);
     expect(loaded.documents.length).toBe(docs);
@@ -82,11 +99,11 @@ describe.skipIf(isAbsent)("lm-eval's requests and scores (needs ../shared)", () 
     const isBootstrapped = name === "lambada_openai";
     const [result] = await evaluate(model, [loaded], { bootstrapIters: 1 });
     for (const { metric, value, stderr } of result!.metrics) {
-      const expected = scoring.expected[name];
-      expect(Math.abs(value / expected[metric] - 1)).toBeLessThan(1e-12);
+      const expected = scoring.expected[name]!;
+      expect(Math.abs(value / expected[metric]! - 1)).toBeLessThan(1e-12);
       if (isBootstrapped && metric === "perplexity") continue;
       if (expected[`${metric}_stderr`] === undefined) expect(stderr).toBeUndefined();
-      else expect(Math.abs(stderr! / expected[`${metric}_stderr`] - 1)).toBeLessThan(1e-12);
+      else expect(Math.abs(stderr! / expected[`${metric}_stderr`]! - 1)).toBeLessThan(1e-12);
     }
   });
 
@@ -108,25 +125,25 @@ describe.skipIf(isAbsent)("lm-eval's requests and scores (needs ../shared)", () 
   ];
   it.each(MICRO)("%s makes the worked examples' requests", async (name) => {
     const task = await createTask(name);
-    for (const [i, { doc, requests, target }] of micro[name].entries()) {
+    for (const [i, { doc, requests, target }] of micro[name]!.entries()) {
       const document = task.document({ id: `micro: row ${i + 1}`, value: doc });
       const made = task.requests(document).map((request) => JSON.parse(requestLine(request)) as unknown);
       if (name === "wikitext") {
         // The fixture's page and request are both cut to the same length.
-        expect((made[0] as string[])[0]!.slice(0, 300)).toBe(requests[0][0].slice(0, 300));
+        expect((made[0] as string[])[0]!.slice(0, 300)).toBe(requests[0]![0]!.slice(0, 300));
         continue;
       }
       expect(made).toEqual(requests);
       // The answer that is compared with: of winogrande the context, whose continuation is the target.
-      if (name === "winogrande") expect(Number(doc.answer) - 1).toBe(target);
+      if (name === "winogrande") expect(Number(doc["answer"]) - 1).toBe(target);
       else expect(task.target(document)).toBe(target);
     }
   });
 
   it("prepares hellaswag's raw rows as lm-eval does", async () => {
     const task = await createTask("hellaswag");
-    for (const { raw, query, choices, requests, target } of (await fixture("extra_examples.json"))
-      .hellaswag) {
+    const { hellaswag } = await fixture<Extra>("extra_examples.json");
+    for (const { raw, query, choices, requests, target } of hellaswag) {
       const document = task.document({ id: "raw: row 1", value: raw });
       expect(document.doc).toMatchObject({ query, choices });
       expect(task.requests(document).map((request) => JSON.parse(requestLine(request)) as unknown)).toEqual(

@@ -25,9 +25,15 @@ export interface Block<C extends SequenceContext = SequenceContext, S extends Bl
    */
   forwardSaving(x: tf.Tensor2D, context: C, observer?: BlockObserver): { output: tf.Tensor2D; saved: S };
   /**
+   * What {@link Block.forwardSaving} saves, to the same bits, without the output.
+   *
+   * @returns The caller disposes everything saved, unless `backward` takes it.
+   */
+  recompute(x: tf.Tensor2D, context: C): S;
+  /**
    * Vector-Jacobian product of the block.
    *
-   * @param saved - From `forwardSaving`; disposed here, also on failure.
+   * @param saved - From `forwardSaving` or `recompute`; disposed here, also on failure.
    * @param dy - Gradient with respect to the output; shape `[N, H]`.
    * @param observer - Sees the MLP with its gradients, and the weight gradients it wants.
    * @returns Gradient with respect to the input; shape `[N, H]`. The caller disposes it.

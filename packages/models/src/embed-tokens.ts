@@ -1,6 +1,6 @@
 import { UsageError } from "@sdmprune/core";
-import { embedding, tf } from "@sdmprune/tensor";
-import { readWeight } from "./read-weight.js";
+import { tensorByteLength, toFloat32 } from "@sdmprune/model-io";
+import { embedding, filledTensor, tf } from "@sdmprune/tensor";
 import type { WeightStore } from "./weight-store.js";
 
 /** @throws {UsageError} If there are not `count` ids, or one is not below `vocabSize`. */
@@ -31,23 +31,42 @@ export async function embedTokens(store: WeightStore, name: string, ids: Int32Ar
   }
   const distinct = [...new Set(ids)].sort((a, b) => a - b);
   const rowOf = new Map(distinct.map((id, row) => [id, row]));
-  const rows: tf.Tensor[] = [];
+  const table = await readRows(store, name, distinct);
   try {
-    for (const [start, end] of runsOf(distinct))
-      rows.push(await readWeight(store.source, name, { rows: [start, end] }));
-    return tf.tidy(() => {
-      const table = tf.concat(rows, 0) as tf.Tensor2D;
-      return embedding(
+    return tf.tidy(() =>
+      embedding(
         tf.tensor1d(
           ids.map((id) => rowOf.get(id)!),
           "int32",
         ),
         table,
-      );
-    });
+      ),
+    );
   } finally {
-    tf.dispose(rows);
+    table.dispose();
   }
+}
+
+/** Some rows of a matrix of the checkpoint, by ascending index; shape `[rows, H]`. The caller disposes it. */
+function readRows(store: WeightStore, name: string, indices: readonly number[]): Promise<tf.Tensor2D> {
+  const { source } = store;
+  const { dtype, shape } = source.info(name);
+  const width = shape[1]!;
+  const rowBytes = tensorByteLength(dtype, [1, width], name);
+  return store.inTurn(async (scratch) => {
+    const bytes = scratch(rowBytes * indices.length);
+    let at = 0;
+    for (const rows of runsOf(indices)) {
+      const into = bytes.subarray(at, at + (rows[1] - rows[0]) * rowBytes);
+      const read = await source.read(name, { rows, into });
+      if (read !== into) into.set(read);
+      at += into.byteLength;
+    }
+    return filledTensor(
+      [indices.length, width],
+      (values) => void toFloat32(bytes, dtype, values),
+    ) as tf.Tensor2D;
+  });
 }
 
 /** Ascending numbers as ranges `[start, end)` without gaps. */

@@ -1,8 +1,9 @@
 import { SdmPruneError } from "@sdmprune/core";
 import { tf, type LanguageModelHead } from "@sdmprune/tensor";
+import { ActivationStore, type ActivationStoreOptions, type KeptActivation } from "./activation-store.js";
 import type { BlockObserver, BlockSaved } from "./block.js";
 import type { CausalLM } from "./causal-lm.js";
-import { forwardBlocks, withBlock } from "./forward.js";
+import { withBlock, withBlockHeld } from "./forward.js";
 import type { SequenceContext, SequenceOptions } from "./sequence-context.js";
 import { TensorScope } from "./tensor-scope.js";
 
@@ -21,7 +22,8 @@ export interface LossInput {
 /** Computes a loss and its gradient with respect to `hidden`. */
 export type LossFunction<R extends { dHidden?: tf.Tensor2D }> = (input: LossInput) => Promise<R>;
 
-export interface ForwardBackwardRequest<R extends { dHidden?: tf.Tensor2D }> extends Omit<
+/** One batch of sequences of a pass forward and backward. */
+export interface BackwardSequence<R extends { dHidden?: tf.Tensor2D }> extends Omit<
   SequenceOptions,
   "cache"
 > {
@@ -33,16 +35,24 @@ export interface ForwardBackwardRequest<R extends { dHidden?: tf.Tensor2D }> ext
   readonly observer?: BlockObserver;
   /** Sees the activations of every MLP in the forward pass. */
   readonly forwardObserver?: BlockObserver;
-  /**
-   * Keep only the inputs of the blocks, `[N, H]` each, and run each block once more before its backward pass
-   * (gradient checkpointing): a third more time, far less memory. Default false.
-   */
-  readonly recompute?: boolean;
   /** Takes the gradient with respect to the embedding's output, `[N, H]`; valid only during the call. */
   readonly onInputGradient?: (gradient: tf.Tensor2D) => void;
-  /** Ends the pass between two blocks. */
-  readonly signal?: AbortSignal;
 }
+
+export interface BackwardOptions {
+  /**
+   * Keep only the inputs of the blocks, `[N, H]` each, and run each block once more before its backward pass
+   * (gradient checkpointing): a quarter more time, far less memory. Default false.
+   */
+  readonly recompute?: boolean;
+  /** Where these inputs are kept. Default: in memory. */
+  readonly activations?: ActivationStoreOptions;
+  /** Ends the pass between two blocks. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type ForwardBackwardRequest<R extends { dHidden?: tf.Tensor2D }> = BackwardSequence<R> &
+  BackwardOptions;
 
 /**
  * Runs a model forward, computes a loss, and runs the model backward, block by block. Weight gradients are
@@ -56,83 +66,140 @@ export async function forwardBackward<R extends { dHidden?: tf.Tensor2D }>(
   model: CausalLM,
   request: ForwardBackwardRequest<R>,
 ): Promise<Omit<R, "dHidden">> {
-  const { ids, batch, observer = {} } = request;
-  const context = model.sequence(batch, ids.length / batch, request);
+  const [result] = await forwardBackwardEach(model, [request], request);
+  return result!;
+}
+
+/**
+ * {@link forwardBackward} of several batches, each by itself and to the same bits, but block by block together: a
+ * block whose weights are read from a disk is read once for all of them in each direction. Observers see the
+ * batches in order at every block.
+ *
+ * @returns What the loss functions returned, in order, without `dHidden`.
+ */
+export async function forwardBackwardEach<R extends { dHidden?: tf.Tensor2D }>(
+  model: CausalLM,
+  sequences: readonly BackwardSequence<R>[],
+  options: BackwardOptions = {},
+): Promise<Omit<R, "dHidden">[]> {
   const scope = new TensorScope();
+  const store = new ActivationStore(options.activations);
+  const passes: Pass<R>[] = [];
   try {
-    const { last, blocks } = await forwardKeeping(model, request, context, scope);
-    const head = headGradients(model, observer, scope);
-    const hidden = scope.own(model.finalNorm(last));
-    const { dHidden, ...result } = await request.lossFn({
-      hidden,
-      head: model.head,
-      ids,
-      batch,
-      needGradient: true,
-      ...(head && { onHeadGradient: head.add }),
-    });
-    if (!dHidden) throw new SdmPruneError("forwardBackward: lossFn must return dHidden, got none.");
-    scope.own(dHidden);
-    scope.free(hidden);
-    const headGradient = head?.finish();
-    let dx = scope.own(model.finalNormBackward(last, dHidden, observer));
-    scope.free(last, dHidden);
-    for (let index = model.config.numLayers - 1; index >= 0; index--) {
-      const kept = blocks[index]!;
-      const before = dx;
-      dx = scope.own(
-        await withBlock(model, index, request.signal, (block) => {
-          const saved = kept.saved ?? savedAgain(block.forwardSaving(kept.x!, context));
-          for (const tensor of Object.values(saved)) if (tensor) scope.handOver(tensor);
-          return block.backward(saved, before, context, observer);
-        }),
-      );
-      scope.free(before);
-      if (kept.x) scope.free(kept.x);
+    for (const sequence of sequences) {
+      const context = model.sequence(sequence.batch, sequence.ids.length / sequence.batch, sequence);
+      const pass: Pass<R> = { sequence, context, blocks: [] };
+      passes.push(pass);
+      pass.x = scope.own(await model.embed(sequence.ids, context));
     }
-    request.onInputGradient?.(dx);
-    model.embedBackward(ids, dx, observer, headGradient);
-    return result;
+    await forwardKeeping(model, passes, options, store, scope);
+    const results: Omit<R, "dHidden">[] = [];
+    for (const pass of passes) results.push(await lossBackward(model, pass, scope));
+    await backwardBlocks(model, passes, options, store, scope);
+    for (const { sequence, dx, headGradient } of passes) {
+      sequence.onInputGradient?.(dx!);
+      model.embedBackward(sequence.ids, dx!, sequence.observer ?? {}, headGradient);
+    }
+    return results;
   } finally {
     scope.dispose();
-    context.dispose();
+    store.dispose();
+    for (const { context } of passes) context.dispose();
   }
 }
 
-/** What the backward pass of one block starts from: its saved tensors, or its input to compute them from. */
-interface KeptBlock {
-  readonly saved?: BlockSaved;
-  readonly x?: tf.Tensor2D;
+/** A batch on its way through the model and back. */
+interface Pass<R extends { dHidden?: tf.Tensor2D }> {
+  readonly sequence: BackwardSequence<R>;
+  readonly context: SequenceContext;
+  readonly blocks: KeptBlock[];
+  /** Input of the next block on the way forward. */
+  x?: tf.Tensor2D;
+  /** Gradient with respect to the output of the next block on the way back. */
+  dx?: tf.Tensor2D;
+  /** Of a head that is the embedding, too. */
+  headGradient?: tf.Tensor2D | undefined;
 }
+
+/** What the backward pass of one block starts from: its saved tensors, or its input to compute them from. */
+type KeptBlock = { readonly saved: BlockSaved } | { readonly input: KeptActivation };
 
 async function forwardKeeping<R extends { dHidden?: tf.Tensor2D }>(
   model: CausalLM,
-  { ids, recompute = false, forwardObserver, signal }: ForwardBackwardRequest<R>,
-  context: SequenceContext,
+  passes: readonly Pass<R>[],
+  { recompute = false, signal }: BackwardOptions,
+  store: ActivationStore,
   scope: TensorScope,
-): Promise<{ last: tf.Tensor2D; blocks: KeptBlock[] }> {
-  const blocks: KeptBlock[] = [];
-  const last = await forwardBlocks(
-    model,
-    ids,
-    context,
-    (block, x) => {
-      if (recompute) {
-        blocks.push({ x: scope.own(tf.clone(x)) });
-        return block.forward(x, context, forwardObserver);
+): Promise<void> {
+  for (let index = 0; index < model.config.numLayers; index++) {
+    await withBlockHeld(model, index, async () => {
+      for (const pass of passes) {
+        const { context, sequence } = pass;
+        const x = pass.x!;
+        pass.x = await withBlock(model, index, signal, (block) => {
+          if (recompute) return scope.own(block.forward(x, context, sequence.forwardObserver));
+          const { output, saved } = block.forwardSaving(x, context, sequence.forwardObserver);
+          pass.blocks.push({ saved: scope.ownAll(saved) });
+          return scope.own(output);
+        });
+        if (recompute) pass.blocks.push({ input: await store.keep(scope.handOver(x)) });
+        else scope.free(x);
       }
-      const { output, saved } = block.forwardSaving(x, context, forwardObserver);
-      blocks.push({ saved: scope.ownAll(saved) });
-      return output;
-    },
-    { signal },
-  );
-  return { last: scope.own(last), blocks };
+    });
+  }
 }
 
-function savedAgain({ output, saved }: { output: tf.Tensor2D; saved: BlockSaved }): BlockSaved {
-  output.dispose();
-  return saved;
+/** The loss of a batch, and its gradient back to the output of the last block. */
+async function lossBackward<R extends { dHidden?: tf.Tensor2D }>(
+  model: CausalLM,
+  pass: Pass<R>,
+  scope: TensorScope,
+): Promise<Omit<R, "dHidden">> {
+  const { ids, batch, observer = {}, lossFn } = pass.sequence;
+  const last = pass.x!;
+  const head = headGradients(model, observer, scope);
+  const hidden = scope.own(model.finalNorm(last));
+  const { dHidden, ...result } = await lossFn({
+    hidden,
+    head: model.head,
+    ids,
+    batch,
+    needGradient: true,
+    ...(head && { onHeadGradient: head.add }),
+  });
+  if (!dHidden) throw new SdmPruneError("forwardBackward: lossFn must return dHidden, got none.");
+  scope.own(dHidden);
+  scope.free(hidden);
+  pass.headGradient = head?.finish();
+  pass.dx = scope.own(model.finalNormBackward(last, dHidden, observer));
+  scope.free(last, dHidden);
+  return result;
+}
+
+async function backwardBlocks<R extends { dHidden?: tf.Tensor2D }>(
+  model: CausalLM,
+  passes: readonly Pass<R>[],
+  { signal }: BackwardOptions,
+  store: ActivationStore,
+  scope: TensorScope,
+): Promise<void> {
+  for (let index = model.config.numLayers - 1; index >= 0; index--) {
+    await withBlockHeld(model, index, async () => {
+      for (const pass of passes) {
+        const { context, sequence } = pass;
+        const kept = pass.blocks[index]!;
+        const dy = pass.dx!;
+        const input = "input" in kept ? scope.own(await store.take(kept.input)) : undefined;
+        const dx = await withBlock(model, index, signal, (block) => {
+          const saved = "saved" in kept ? kept.saved : block.recompute(input!, context);
+          for (const tensor of Object.values(saved)) if (tensor) scope.handOver(tensor);
+          return block.backward(saved, dy, context, sequence.observer ?? {});
+        });
+        pass.dx = scope.own(dx);
+        scope.free(dy, ...(input ? [input] : []));
+      }
+    });
+  }
 }
 
 /**

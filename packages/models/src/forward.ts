@@ -4,6 +4,7 @@ import type { Block, BlockObserver } from "./block.js";
 import type { CausalLM } from "./causal-lm.js";
 import { nextTurn } from "./next-turn.js";
 import type { SequenceContext, SequenceOptions } from "./sequence-context.js";
+import { TensorScope } from "./tensor-scope.js";
 
 export interface ForwardOptions extends SequenceOptions {
   /** Sees the activations of every MLP. */
@@ -26,22 +27,54 @@ export async function forwardHidden(
   batch: number,
   options: ForwardOptions = {},
 ): Promise<tf.Tensor2D> {
-  const context = model.sequence(batch, ids.length / batch, options);
+  const [hidden] = await forwardHiddenEach(model, [{ ...options, ids, batch }], options);
+  return hidden!;
+}
+
+/** One batch of sequences of a pass that several share block by block. */
+export interface ForwardSequence extends Omit<ForwardOptions, "signal"> {
+  /** `N = batch * length` token ids, row-major. */
+  readonly ids: Int32Array;
+  readonly batch: number;
+}
+
+/**
+ * {@link forwardHidden} of several batches, each by itself and to the same bits, but block by block together: a block
+ * whose weights are read from a disk is read once for all of them.
+ *
+ * @returns Outputs of the final norm, in order; shape `[N, H]`. The caller disposes them.
+ */
+export async function forwardHiddenEach(
+  model: CausalLM,
+  sequences: readonly ForwardSequence[],
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<tf.Tensor2D[]> {
+  const scope = new TensorScope();
+  const contexts: SequenceContext[] = [];
   try {
-    const last = await forwardBlocks(
-      model,
-      ids,
-      context,
-      (block, x) => block.forward(x, context, options.observer),
-      options,
-    );
-    try {
-      return model.finalNorm(last);
-    } finally {
-      last.dispose();
+    const xs: tf.Tensor2D[] = [];
+    for (const { ids, batch, ...options } of sequences) {
+      const context = model.sequence(batch, ids.length / batch, options);
+      contexts.push(context);
+      xs.push(scope.own(await model.embed(ids, context)));
     }
+    for (let index = 0; index < model.config.numLayers; index++) {
+      await withBlockHeld(model, index, async () => {
+        for (const [i, { observer }] of sequences.entries()) {
+          const x = xs[i]!;
+          const output = await withBlock(model, index, signal, (block) =>
+            block.forward(x, contexts[i]!, observer),
+          );
+          xs[i] = scope.own(output);
+          scope.free(x);
+        }
+      });
+    }
+    const hidden = xs.map((x) => scope.own(model.finalNorm(x)));
+    return hidden.map((tensor) => scope.handOver(tensor));
   } finally {
-    context.dispose();
+    scope.dispose();
+    for (const context of contexts) context.dispose();
   }
 }
 
@@ -69,6 +102,16 @@ export async function forwardBlocks(
   } catch (error) {
     x.dispose();
     throw error;
+  }
+}
+
+/** Keeps the weights of a block in memory while `body` makes use of it, more than once. */
+export async function withBlockHeld<R>(model: CausalLM, index: number, body: () => Promise<R>): Promise<R> {
+  await model.block(index);
+  try {
+    return await body();
+  } finally {
+    model.releaseBlock(index);
   }
 }
 

@@ -1,3 +1,5 @@
+export { ActivationStore } from "./activation-store.js";
+export type { ActivationSpill, ActivationStoreOptions, KeptActivation } from "./activation-store.js";
 export type {
   Block,
   BlockObserver,
@@ -10,10 +12,16 @@ export type { CausalLM } from "./causal-lm.js";
 export type { CausalLMConfig } from "./causal-lm-config.js";
 export { checkTensors } from "./check-tensors.js";
 export { checkTokenIds, embedTokens } from "./embed-tokens.js";
-export { forwardBlocks, forwardHidden, withBlock } from "./forward.js";
-export type { ForwardOptions } from "./forward.js";
-export { forwardBackward } from "./forward-backward.js";
-export type { ForwardBackwardRequest, LossFunction, LossInput } from "./forward-backward.js";
+export { forwardBlocks, forwardHidden, forwardHiddenEach, withBlock, withBlockHeld } from "./forward.js";
+export type { ForwardOptions, ForwardSequence } from "./forward.js";
+export { forwardBackward, forwardBackwardEach } from "./forward-backward.js";
+export type {
+  BackwardOptions,
+  BackwardSequence,
+  ForwardBackwardRequest,
+  LossFunction,
+  LossInput,
+} from "./forward-backward.js";
 export { generate } from "./generate.js";
 export type { GenerateOptions, Generation } from "./generate.js";
 export { keptSlices, viewedWidths } from "./kept-slices.js";
@@ -28,12 +36,13 @@ export type { ExpectedTensor, KeptNeurons, LoadOptions, ModelFamily, RawConfig }
 export { modelsPlugin } from "./models-plugin.js";
 export type { PrunableGroup, PrunableMember } from "./prunable-group.js";
 export { readWeight } from "./read-weight.js";
-export type { KeptSlices } from "./read-weight.js";
+export type { KeptSlices, ReadWeightOptions } from "./read-weight.js";
 export { reportLinear, reportWeight } from "./report-weight.js";
 export { sampleToken } from "./sample-token.js";
 export type { SamplingOptions } from "./sample-token.js";
 export type { SequenceContext, SequenceOptions } from "./sequence-context.js";
 export { TensorScope } from "./tensor-scope.js";
-export type { WeightInfo, WeightSource } from "./weight-source.js";
-export { WeightStore } from "./weight-store.js";
-export type { WeightResidency } from "./weight-store.js";
+export type { WeightResidency } from "./weight-cache.js";
+export type { WeightInfo, WeightReadOptions, WeightSource } from "./weight-source.js";
+export { registerStore, storeOf, WeightStore } from "./weight-store.js";
+export type { WeightStoreOptions } from "./weight-store.js";

@@ -1,5 +1,4 @@
 import { tf, type LanguageModelHead } from "@sdmprune/tensor";
-import { readWeight } from "./read-weight.js";
 import type { WeightStore } from "./weight-store.js";
 
 /** Bytes of head weights in one chunk: a few chunks for a vocabulary of 128k, one for a small one. */
@@ -19,7 +18,7 @@ export function createHead(
     chunkSize: Math.min(vocabSize, Math.max(1, Math.floor(CHUNK_BYTES / (4 * hiddenSize)))),
     async chunk(start, end) {
       if (store.residency === "streamed") {
-        return (await readWeight(store.source, name, { rows: [start, end] })) as tf.Tensor2D;
+        return (await store.rows(name, start, end)) as tf.Tensor2D;
       }
       await store.acquire([name]);
       try {

@@ -2,7 +2,7 @@ import { ConfigError, type Registry } from "@sdmprune/core";
 import type { CausalLM } from "./causal-lm.js";
 import type { CausalLMConfig } from "./causal-lm-config.js";
 import type { PrunableGroup } from "./prunable-group.js";
-import type { WeightResidency } from "./weight-store.js";
+import type { WeightResidency } from "./weight-cache.js";
 import type { WeightSource } from "./weight-source.js";
 
 /** `config.json` as parsed: keys in Hugging Face's spelling. */
@@ -56,8 +56,12 @@ export interface LoadOptions {
    * keeps a layer whole. The checkpoint itself stays as it is.
    */
   readonly view?: KeptNeurons;
-  /** Default `resident`. */
+  /** Default: that of `shareWith`, else `resident`. */
   readonly residency?: WeightResidency;
+  /**
+   * A model of the same source, which is in memory once as far as the two are equal. Each is disposed by itself.
+   */
+  readonly shareWith?: CausalLM;
 }
 
 /** Indices of the neurons kept, per layer. */

@@ -1,6 +1,6 @@
 import { FormatError } from "@sdmprune/core";
-import { toFloat32 } from "@sdmprune/model-io";
-import { tf } from "@sdmprune/tensor";
+import { tensorByteLength, toFloat32, type DType } from "@sdmprune/model-io";
+import { filledTensor, tf } from "@sdmprune/tensor";
 import type { WeightSource } from "./weight-source.js";
 
 /** Slices of a tensor to keep: `indices` along `axis`. */
@@ -9,44 +9,64 @@ export interface KeptSlices {
   readonly indices: Int32Array;
 }
 
+export interface ReadWeightOptions {
+  /** Only these slices. */
+  readonly kept?: KeptSlices | undefined;
+  /** Only rows `[start, end)`. */
+  readonly rows?: readonly [start: number, end: number] | undefined;
+  /** Gives bytes to read into, of which nobody else makes use meanwhile. */
+  readonly scratch?: ((byteLength: number) => Uint8Array) | undefined;
+}
+
 /**
  * Reads a tensor of a checkpoint as float32.
  *
- * @param options - `kept`: only these slices. `rows`: only rows `[start, end)`.
  * @returns The caller disposes it.
+ * @throws {FormatError} If the checkpoint gives another number of bytes than type and shape say.
  */
 export async function readWeight(
   source: WeightSource,
   name: string,
-  { kept, rows }: { kept?: KeptSlices | undefined; rows?: readonly [number, number] } = {},
+  { kept, rows, scratch }: ReadWeightOptions = {},
 ): Promise<tf.Tensor> {
   const info = source.info(name);
   const shape = rows ? [rows[1] - rows[0], ...info.shape.slice(1)] : [...info.shape];
-  const values = toFloat32(await source.read(name, rows && { rows }), info.dtype);
-  const size = shape.reduce((a, b) => a * b, 1);
-  if (values.length !== size) {
-    throw new FormatError(`Checkpoint: tensor "${name}" must have ${size} values, got ${values.length}.`);
+  const byteLength = tensorByteLength(info.dtype, shape, name);
+  const bytes = await source.read(name, { rows, into: scratch?.(byteLength) });
+  if (bytes.byteLength !== byteLength) {
+    throw new FormatError(
+      `Checkpoint: tensor "${name}" must have ${byteLength} bytes (${info.dtype}, shape [${shape.join(", ")}]), got ${bytes.byteLength}.`,
+    );
   }
-  if (!kept) return tf.tensor(values, shape, "float32");
-  return keepSlices(values, shape, kept);
+  if (kept) return keptTensor(bytes, info.dtype, shape, kept);
+  // F32 that is nobody's scratch is the tensor as it is.
+  if (info.dtype === "F32" && !scratch) return tf.tensor(toFloat32(bytes, info.dtype), shape, "float32");
+  return filledTensor(shape, (values) => void toFloat32(bytes, info.dtype, values));
 }
 
-/** Gathers rows or columns of a row-major matrix, or elements of a vector. */
-function keepSlices(
-  values: Float32Array,
+/** Converts rows or columns of a row-major matrix, or elements of a vector, and no others. */
+function keptTensor(
+  bytes: Uint8Array,
+  dtype: DType,
   shape: readonly number[],
   { axis, indices }: KeptSlices,
 ): tf.Tensor {
-  const [rows, columns = 1] = shape as [number, number?];
+  const [numRows, numColumns = 1] = shape as [number, number?];
+  const rowBytes = bytes.byteLength / numRows;
+  const rowOf = (row: number): Uint8Array => bytes.subarray(row * rowBytes, (row + 1) * rowBytes);
   if (axis === 0) {
-    const out = new Float32Array(indices.length * columns);
-    indices.forEach((row, i) => out.set(values.subarray(row * columns, (row + 1) * columns), i * columns));
-    return tf.tensor(out, [indices.length, ...shape.slice(1)], "float32");
+    return filledTensor([indices.length, ...shape.slice(1)], (values) =>
+      indices.forEach((row, i) =>
+        toFloat32(rowOf(row), dtype, values.subarray(i * numColumns, (i + 1) * numColumns)),
+      ),
+    );
   }
-  const width = indices.length;
-  const out = new Float32Array(rows * width);
-  for (let row = 0; row < rows; row++) {
-    for (let i = 0; i < width; i++) out[row * width + i] = values[row * columns + indices[i]!]!;
-  }
-  return tf.tensor(out, [rows, width], "float32");
+  return filledTensor([numRows, indices.length], (values) => {
+    const whole = new Float32Array(numColumns);
+    for (let row = 0; row < numRows; row++) {
+      toFloat32(rowOf(row), dtype, whole);
+      const start = row * indices.length;
+      for (let i = 0; i < indices.length; i++) values[start + i] = whole[indices[i]!]!;
+    }
+  });
 }

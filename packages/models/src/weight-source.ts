@@ -9,11 +9,7 @@ export interface WeightSource {
   tensorNames(): Iterable<string>;
   /** Type and shape of a tensor. */
   info(name: string): WeightInfo;
-  /**
-   * Row-major little-endian bytes of a tensor.
-   *
-   * @returns They stay as they are until the caller lets go of them: a cache hands out copies.
-   */
+  /** Row-major little-endian bytes of a tensor. */
   read(name: string, options?: WeightReadOptions): Promise<Uint8Array>;
 }
 

@@ -1,63 +1,81 @@
-import { ShapeError, UsageError } from "@sdmprune/core";
+import { UsageError } from "@sdmprune/core";
 import type { tf } from "@sdmprune/tensor";
-import { readWeight, type KeptSlices } from "./read-weight.js";
+import type { KeptSlices } from "./read-weight.js";
+import { SharedWeights, type WeightReader } from "./shared-weights.js";
+import { WeightCache, type WeightResidency } from "./weight-cache.js";
 import type { WeightSource } from "./weight-source.js";
 
-/**
- * How long weights stay in memory. `resident`: from first use until the model is disposed. `streamed`: only
- * while something uses them; they are read again next time.
- */
-export type WeightResidency = "resident" | "streamed";
-
-interface StoredWeight {
-  /** Settles when the weight is in memory. */
-  readonly loading: Promise<tf.Tensor>;
-  tensor?: tf.Tensor;
-  users: number;
+export interface WeightStoreOptions {
+  readonly residency: WeightResidency;
+  /** Slices of tensors that the model has; tensors not named are whole. */
+  readonly view?: ReadonlyMap<string, KeptSlices>;
+  /** Store of another model of the same source: whole weights are in memory once for both. */
+  readonly shareWith?: WeightStore | undefined;
 }
 
 /** The float32 weights of a model in memory, by checkpoint name, loaded on demand from a source. */
-export class WeightStore {
-  readonly #weights = new Map<string, StoredWeight>();
+export class WeightStore implements WeightReader {
+  readonly #shared: SharedWeights;
+  /** Slices, and what was put in a weight's place. */
+  readonly #own: WeightCache;
+  readonly #view: ReadonlyMap<string, KeptSlices>;
   #isDisposed = false;
 
-  /** @param view - Slices of tensors that the model has; tensors not named are whole. */
-  constructor(
-    readonly source: WeightSource,
-    readonly residency: WeightResidency,
-    readonly view: ReadonlyMap<string, KeptSlices> = new Map(),
-  ) {}
+  /** @throws {UsageError} If `shareWith` is of another source or residency. */
+  constructor(source: WeightSource, { residency, view = new Map(), shareWith }: WeightStoreOptions) {
+    if (shareWith && !shareWith.#fits(source, residency)) {
+      throw new UsageError(
+        "shareWith: expected an open model of the same source and residency, got another.",
+      );
+    }
+    this.#shared = shareWith ? shareWith.#shared : new SharedWeights(source, residency);
+    this.#shared.join(this);
+    this.#view = view;
+    this.#own = new WeightCache((name) => this.#shared.read(name, view.get(name)), residency);
+  }
+
+  get source(): WeightSource {
+    return this.#shared.source;
+  }
+
+  get residency(): WeightResidency {
+    return this.#shared.residency;
+  }
+
+  sharesWeight(name: string): boolean {
+    return !this.#view.has(name) && !this.#own.has(name);
+  }
 
   /** Loads weights that are not in memory and holds them until {@link WeightStore.release}. On failure holds none. */
   async acquire(names: readonly string[]): Promise<void> {
     this.#assertOpen();
-    const weights = names.map((name) => this.#entry(name));
-    for (const weight of weights) weight.users++;
-    const results = await Promise.allSettled(weights.map(({ loading }) => loading));
-    const failure = results.find((result) => result.status === "rejected");
-    if (failure) {
-      names.forEach((name, i) => this.#letGo(name, weights[i]!));
-      throw failure.reason;
+    this.#shared.dropRows();
+    const { shared, own } = this.#split(names);
+    await this.#shared.cache.acquire(shared);
+    try {
+      await this.#own.acquire(own);
+      this.#assertOpen();
+    } catch (error) {
+      this.#shared.cache.release(shared);
+      throw error;
     }
-    this.#assertOpen();
   }
 
   /** Lets go of acquired weights. */
   release(names: readonly string[]): void {
-    for (const name of names) {
-      const weight = this.#weights.get(name);
-      if (weight) this.#letGo(name, weight);
-    }
+    const { shared, own } = this.#split(names);
+    this.#shared.cache.release(shared);
+    this.#own.release(own);
   }
 
   /** An acquired weight. It belongs to the store. */
   get<T extends tf.Tensor>(name: string): T {
-    const tensor = this.#weights.get(name)?.tensor;
+    const tensor = (this.sharesWeight(name) ? this.#shared.cache : this.#own).get(name);
     if (!tensor) throw new UsageError(`Weight "${name}" is not in memory. Acquire its block first.`);
     return tensor as T;
   }
 
-  /** Replaces a weight and owns the new tensor. */
+  /** Replaces a weight, for this model alone, and owns the new tensor. */
   set(name: string, tensor: tf.Tensor, shape: readonly number[]): void {
     this.#assertOpen();
     if (this.residency !== "resident") {
@@ -65,49 +83,56 @@ export class WeightStore {
         `Weight "${name}": a streamed model is read-only. Load it with residency "resident".`,
       );
     }
-    if (tensor.dtype !== "float32" || tensor.shape.join() !== shape.join()) {
-      throw new ShapeError(
-        `Weight "${name}" must be float32 of shape [${shape.join(", ")}], got ${tensor.dtype} [${tensor.shape.join(", ")}].`,
-      );
-    }
-    const before = this.#weights.get(name);
-    if (before?.tensor !== tensor) before?.tensor?.dispose();
-    this.#weights.set(name, { loading: Promise.resolve(tensor), tensor, users: before?.users ?? 0 });
+    this.#own.set(name, tensor, shape);
+    this.#shared.freeUnread();
+  }
+
+  /** Rows `[start, end)` of a whole weight of a streamed model. The caller disposes them. */
+  async rows(name: string, start: number, end: number): Promise<tf.Tensor> {
+    this.#assertOpen();
+    return this.#shared.rows(name, start, end);
+  }
+
+  /** Runs `body` with bytes to read into that nobody else makes use of meanwhile. */
+  inTurn<R>(body: (scratch: (byteLength: number) => Uint8Array) => Promise<R>): Promise<R> {
+    this.#assertOpen();
+    return this.#shared.inTurn(body);
   }
 
   dispose(): void {
+    if (this.#isDisposed) return;
     this.#isDisposed = true;
-    for (const { tensor } of this.#weights.values()) tensor?.dispose();
-    this.#weights.clear();
+    this.#own.dispose();
+    this.#shared.leave(this);
   }
 
-  #letGo(name: string, weight: StoredWeight): void {
-    weight.users--;
-    if (this.residency === "resident" || weight.users > 0 || this.#weights.get(name) !== weight) return;
-    weight.tensor?.dispose();
-    this.#weights.delete(name);
+  #fits(source: WeightSource, residency: WeightResidency): boolean {
+    return !this.#isDisposed && this.source === source && this.residency === residency;
   }
 
-  #entry(name: string): StoredWeight {
-    const known = this.#weights.get(name);
-    if (known) return known;
-    const loading = readWeight(this.source, name, { kept: this.view.get(name) });
-    const weight: StoredWeight = { loading, users: 0 };
-    this.#weights.set(name, weight);
-    loading.then(
-      (tensor) => {
-        const isWanted = this.#weights.get(name) === weight;
-        if (isWanted) weight.tensor = tensor;
-        else tensor.dispose(); // disposed or replaced while it was read
-      },
-      () => {
-        if (this.#weights.get(name) === weight) this.#weights.delete(name); // the next acquire reads again
-      },
-    );
-    return weight;
+  #split(names: readonly string[]): { shared: string[]; own: string[] } {
+    return {
+      shared: names.filter((name) => this.sharesWeight(name)),
+      own: names.filter((name) => !this.sharesWeight(name)),
+    };
   }
 
   #assertOpen(): void {
     if (this.#isDisposed) throw new UsageError("The model is disposed.");
   }
+}
+
+const stores = new WeakMap<object, WeightStore>();
+
+/** Notes whose weights a model has, so that another one can share them. */
+export function registerStore(model: object, store: WeightStore): void {
+  stores.set(model, store);
+}
+
+/** @throws {UsageError} If the model's family does not share weights. */
+export function storeOf(model: object): WeightStore {
+  const store = stores.get(model);
+  if (!store)
+    throw new UsageError("shareWith: expected a model of a family that shares weights, got another.");
+  return store;
 }

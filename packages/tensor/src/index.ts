@@ -12,7 +12,7 @@ export { causalAttention, causalAttentionBackward } from "./ops/causal-attention
 export type { CausalAttentionGradients, CausalAttentionOptions } from "./ops/causal-attention.js";
 export { embedding, embeddingBackward } from "./ops/embedding.js";
 export { filledTensor } from "./ops/filled-tensor.js";
-export { gatedMlp, gatedMlpBackward, gatedMlpSaving } from "./ops/gated-mlp.js";
+export { gatedMlp, gatedMlpBackward, gatedMlpRecompute, gatedMlpSaving } from "./ops/gated-mlp.js";
 export type { GatedMlpGradients, GatedMlpOptions, GatedMlpSaved, GatedMlpWeights } from "./ops/gated-mlp.js";
 export { languageModelLoss } from "./ops/language-model-loss.js";
 export type { LanguageModelLoss, LanguageModelLossOptions } from "./ops/language-model-loss.js";

@@ -1,6 +1,17 @@
 import { capitalize, closeScene, inWords, openScene, pick, type Scene, type Story } from "../scene.js";
 
-const GOODS = ["apples", "pears", "nuts", "eggs", "candles", "coins", "buttons", "carrots", "feathers", "shells"];
+const GOODS = [
+  "apples",
+  "pears",
+  "nuts",
+  "eggs",
+  "candles",
+  "coins",
+  "buttons",
+  "carrots",
+  "feathers",
+  "shells",
+];
 
 /** Things are gathered, shared and counted; every number after the first two follows from them. */
 export function counting(scene: Scene): Story {

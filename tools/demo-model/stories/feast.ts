@@ -22,7 +22,16 @@ export function feast(scene: Scene): Story {
   ]);
   return {
     title: `The feast in ${hero.home.name}`,
-    sentences: [...openScene(scene), invited, prepared, arrive(scene, friend), arrive(scene, helper), talked, given, closeScene(scene)],
+    sentences: [
+      ...openScene(scene),
+      invited,
+      prepared,
+      arrive(scene, friend),
+      arrive(scene, helper),
+      talked,
+      given,
+      closeScene(scene),
+    ],
     questions: [
       [`What did ${friend.name} bring?`, `It was ${friend.food}.`],
       [`What did ${helper.name} bring?`, `It was ${helper.food}.`],

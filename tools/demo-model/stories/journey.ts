@@ -31,7 +31,16 @@ export function journey(scene: Scene): Story {
   ]);
   return {
     title: `The road to ${goal.name}`,
-    sentences: [...openScene(scene), left, pet, visit(scene, first, "First"), visit(scene, second, "Then"), met, back, closeScene(scene)],
+    sentences: [
+      ...openScene(scene),
+      left,
+      pet,
+      visit(scene, first, "First"),
+      visit(scene, second, "Then"),
+      met,
+      back,
+      closeScene(scene),
+    ],
     questions: [
       [`Where did ${hero.name} go?`, `It was ${goal.name}, ${goal.setting}.`],
       [`Which village came first?`, `It was ${first.name}, which makes ${first.product}.`],

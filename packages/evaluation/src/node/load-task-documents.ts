@@ -1,6 +1,6 @@
 import { access, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { errorMessage, isSdmPruneError, NotFoundError, SdmPruneError } from "@sdmprune/core";
+import { errorMessage, isSdmPruneError, NotFoundError, type SdmPruneError } from "@sdmprune/core";
 import type { Row, SourceFile } from "@sdmprune/data";
 import { openRows, readTextFile, type HubDatasetOptions, type RowFiles } from "@sdmprune/data/node";
 import type { Task, TaskDocument } from "../task.js";

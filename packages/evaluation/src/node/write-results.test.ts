@@ -9,10 +9,20 @@ import { evaluate } from "../evaluate.js";
 import { evaluationPlugin } from "../evaluation-plugin.js";
 import { hashLanguageModel } from "../hash-language-model.js";
 import type { Loglikelihood } from "../language-model.js";
+import type { Estimate } from "../results-table.js";
 import type { Task } from "../task.js";
 import { loadTaskDocuments } from "./load-task-documents.js";
 import { readCheckpointResults, readSamples } from "./read-results.js";
 import { writeResults } from "./write-results.js";
+
+/** What the tests look at of a results file. */
+interface Results {
+  readonly results: Record<string, object>;
+  readonly config: { readonly model_args: string };
+  readonly configs: Record<string, { readonly doc_to_choice: string }>;
+  readonly "n-samples": Record<string, object>;
+  readonly sdmprune: { readonly data: Record<string, readonly { readonly sha256: string }[]> };
+}
 
 let dir: string;
 beforeAll(async () => {
@@ -62,10 +72,10 @@ describe("writeResults", () => {
       "samples_wikitext.jsonl",
     ]);
     expect(names.every((name) => /_\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{6}\.jsonl?$/.test(name))).toBe(true);
-    const document = JSON.parse(await readFile(files.results[0]!, "utf8")) as Record<string, any>;
+    const document = JSON.parse(await readFile(files.results[0]!, "utf8")) as Results;
     const [piqa] = results;
     const [acc, accNorm] = piqa!.metrics;
-    expect(document["results"]).toEqual({
+    expect(document.results).toEqual({
       piqa: {
         alias: "piqa",
         "acc,none": acc!.value,
@@ -108,12 +118,12 @@ describe("writeResults", () => {
       "total_evaluation_time_seconds",
       "sdmprune",
     ]);
-    expect(document["config"].model_args).toBe("pretrained=org/my:model,add_bos_token=True");
-    expect(document["n-samples"].piqa).toEqual({ original: 6, effective: 6 });
-    expect(document["configs"].piqa.doc_to_choice).toBe("{{[sol1, sol2]}}");
-    expect(document["sdmprune"].data.piqa[0].sha256).toMatch(/^[\da-f]{64}$/);
-    const perplexities = JSON.parse(await readFile(files.results[1]!, "utf8")) as Record<string, any>;
-    expect(perplexities["results"].wikitext).toMatchObject({
+    expect(document.config.model_args).toBe("pretrained=org/my:model,add_bos_token=True");
+    expect(document["n-samples"]["piqa"]).toEqual({ original: 6, effective: 6 });
+    expect(document.configs["piqa"]!.doc_to_choice).toBe("{{[sol1, sol2]}}");
+    expect(document.sdmprune.data["piqa"]![0]!.sha256).toMatch(/^[\da-f]{64}$/);
+    const perplexities = JSON.parse(await readFile(files.results[1]!, "utf8")) as Results;
+    expect(perplexities.results["wikitext"]).toMatchObject({
       "word_perplexity,none": expect.any(Number),
       "word_perplexity_stderr,none": "N/A",
     });
@@ -159,13 +169,11 @@ describe("readCheckpointResults", () => {
     expect([...head].sort()).toEqual(
       ["checkpoint", "crows_pairs_english", "mean", "mean without CrowS-Pairs", "piqa", "wikitext"].sort(),
     );
-    const row = Object.fromEntries(head.map((title, i) => [title, rows[0]![i]])) as Record<string, any>;
-    expect(row["mean"].value).toBeCloseTo((row["piqa"].value + row["crows_pairs_english"].value) / 2, 12);
-    expect(row["mean without CrowS-Pairs"].value).toBe(row["piqa"].value);
-    expect(row["mean"].stderr).toBeCloseTo(
-      Math.hypot(row["piqa"].stderr, row["crows_pairs_english"].stderr) / 2,
-      12,
-    );
+    const row = new Map(head.map((title, i) => [title, rows[0]![i] as Estimate]));
+    const [piqa, crows, mean] = ["piqa", "crows_pairs_english", "mean"].map((title) => row.get(title)!);
+    expect(mean!.value).toBeCloseTo((piqa!.value + crows!.value) / 2, 12);
+    expect(row.get("mean without CrowS-Pairs")!.value).toBe(piqa!.value);
+    expect(mean!.stderr).toBeCloseTo(Math.hypot(piqa!.stderr!, crows!.stderr!) / 2, 12);
   });
 
   it("says what is missing or malformed", async () => {

@@ -22,7 +22,7 @@ export const lambadaOpenai: VersionedTask = {
     columns: z.looseObject({ text: z.string() }),
     data: {
       repo: "EleutherAI/lambada_openai",
-      selection: "data/lambada_test_en.jsonl",
+      selection: "data/lambada_test.jsonl",
       localFiles: ["lambada/lambada_test.jsonl"],
     },
   },

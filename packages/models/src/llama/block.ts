@@ -1,6 +1,7 @@
 import { UsageError } from "@sdmprune/core";
 import {
   gatedMlp,
+  gatedMlpRecompute,
   gatedMlpSaving,
   rmsNorm,
   rmsNormBackward,
@@ -99,6 +100,15 @@ export function createLlamaBlock(
       if (context.cache)
         throw new UsageError("forwardSaving: a pass with gradients cannot use a key-value cache.");
       return run(x, context, observer);
+    },
+
+    recompute(x, context) {
+      const { mlp, postAttentionNorm } = llamaBlockWeights(store, config, layer);
+      return tf.tidy(() => {
+        const { middle, saved } = attend(x, context);
+        const input = rmsNorm(middle, postAttentionNorm, eps);
+        return { x: tf.clone(x), middle, ...saved, ...gatedMlpRecompute(input, mlp, mlpOptions) };
+      });
     },
 
     backward(saved, dy, context, observer) {

@@ -16,7 +16,7 @@ import { keptSlices, viewedWidths } from "../kept-slices.js";
 import type { LoadOptions } from "../model-family.js";
 import { reportWeight } from "../report-weight.js";
 import type { WeightSource } from "../weight-source.js";
-import { WeightStore } from "../weight-store.js";
+import { registerStore, storeOf, WeightStore } from "../weight-store.js";
 import { createLlamaBlock } from "./block.js";
 import { llamaMlpWeights } from "./block-weights.js";
 import type { LlamaConfig } from "./config.js";
@@ -37,18 +37,27 @@ import {
  *
  * @returns The caller disposes it.
  * @throws {FormatError} If a tensor is missing or has another shape than the config says.
- * @throws {UsageError} If the view does not fit the config.
+ * @throws {UsageError} If the view does not fit the config, or `shareWith` the source.
  */
 export async function loadLlama(
   source: WeightSource,
   checkpointConfig: LlamaConfig,
-  { view, residency = "resident" }: LoadOptions = {},
+  { view, shareWith, residency = shareWith ? storeOf(shareWith).residency : "resident" }: LoadOptions = {},
 ): Promise<CausalLM> {
   checkTensors(source, llamaExpectedTensors(checkpointConfig));
   const groups = llamaPrunableGroups(checkpointConfig);
   const config: LlamaConfig = { ...checkpointConfig, intermediateSizes: viewedWidths(groups, view) };
-  const store = new WeightStore(source, residency, keptSlices(groups, view));
-  await store.acquire([FINAL_NORM]);
+  const store = new WeightStore(source, {
+    residency,
+    view: keptSlices(groups, view),
+    shareWith: shareWith && storeOf(shareWith),
+  });
+  try {
+    await store.acquire([FINAL_NORM]); // for as long as the model lives
+  } catch (error) {
+    store.dispose();
+    throw error;
+  }
 
   const { hiddenSize, vocabSize, numLayers, rmsNormEps: eps } = config;
   const headName = config.tieWordEmbeddings ? EMBEDDING : LM_HEAD;
@@ -71,7 +80,7 @@ export async function loadLlama(
     return shape;
   };
 
-  return {
+  const model: CausalLM = {
     config,
     parameterNames: [...shapes.keys()],
     head: createHead(store, headName, vocabSize, hiddenSize),
@@ -130,4 +139,6 @@ export async function loadLlama(
     setParameter: (name, tensor) => store.set(name, tensor, shapeOf(name)),
     dispose: () => store.dispose(),
   };
+  registerStore(model, store);
+  return model;
 }

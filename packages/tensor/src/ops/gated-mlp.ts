@@ -87,6 +87,24 @@ export function gatedMlpSaving(
 }
 
 /**
+ * What {@link gatedMlpSaving} saves, to the same bits, without the product that only the output needs.
+ *
+ * @param x - `[N, H]`.
+ * @returns The caller disposes all three tensors.
+ * @throws {ShapeError} If the shapes do not fit.
+ */
+export function gatedMlpRecompute(
+  x: tf.Tensor2D,
+  weights: GatedMlpWeights,
+  options: GatedMlpOptions = {},
+): GatedMlpSaved {
+  checkGatedMlp("gatedMlpRecompute", x, weights, options);
+  return tf.tidy(
+    () => untilDown(x, weights, options) as unknown as tf.TensorContainerObject,
+  ) as unknown as GatedMlpSaved;
+}
+
+/**
  * Gradient of {@link gatedMlp} by its input and by everything between its matrices.
  *
  * @param x - The input of the forward pass; `[N, H]`.
@@ -127,11 +145,15 @@ export function gatedMlpBackward(
   }) as unknown as GatedMlpGradients;
 }
 
-function forward(x: tf.Tensor2D, weights: GatedMlpWeights, { activation = "silu", mask }: GatedMlpOptions) {
+function forward(x: tf.Tensor2D, weights: GatedMlpWeights, options: GatedMlpOptions) {
+  const saved = untilDown(x, weights, options);
+  return { output: linear(saved.activation, weights.down, weights.downBias), saved };
+}
+
+function untilDown(x: tf.Tensor2D, weights: GatedMlpWeights, { activation = "silu", mask }: GatedMlpOptions) {
   const gate = linear(x, weights.gate, weights.gateBias);
   const up = linear(x, weights.up, weights.upBias);
-  const a = gatedActivation(gate, up, activation, mask);
-  return { output: linear(a, weights.down, weights.downBias), saved: { gate, up, activation: a } };
+  return { gate, up, activation: gatedActivation(gate, up, activation, mask) };
 }
 
 function gatedActivation(
