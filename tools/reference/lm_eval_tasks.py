@@ -26,10 +26,10 @@ METRICS = ("acc", "acc_norm", "likelihood_diff", "pct_stereotype")
 NUM_PAGES = 10  # of wikitext, whose documents are long
 
 
-def run_task(lm: HFLM, task: str, limit: int) -> dict:
+def run_task(lm: HFLM, manager: TaskManager, task: str, limit: int) -> dict:
     start = time.perf_counter()
     output = lm_eval.simple_evaluate(
-        lm, tasks=[task], limit=limit, bootstrap_iters=0, task_manager=TaskManager()
+        lm, tasks=[task], limit=limit, bootstrap_iters=0, task_manager=manager
     )
     seconds = time.perf_counter() - start
     samples = sorted(output["samples"][task], key=lambda sample: sample["doc_id"])
@@ -52,7 +52,6 @@ def run_task(lm: HFLM, task: str, limit: int) -> dict:
     return {
         "limit": limit,
         "requestsSha256": digest.hexdigest(),
-        "seconds": round(seconds, 1),
         "metrics": {
             key.split(",")[0]: value
             for key, value in results.items()
@@ -78,8 +77,9 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     serve(args.data)
     lm = load(args.checkpoint, args.batch_size, add_bos=True, max_length=None)
+    manager = TaskManager()
     tasks = {
-        task: run_task(lm, task, min(args.limit, NUM_PAGES) if task == "wikitext" else args.limit)
+        task: run_task(lm, manager, task, min(args.limit, NUM_PAGES) if task == "wikitext" else args.limit)
         for task in args.tasks.split(",")
     }
     header = {

@@ -17,6 +17,14 @@ export function addEngineOptions(command: Command): Command {
     .option("--threads <n>", "threads of the backend (default: one per core)", integer(1));
 }
 
+/** Adds the option of the verbs that score. */
+export function addMemoryOption(command: Command): Command {
+  return command.option(
+    "--memory <size>",
+    "memory for the whole process, such as 4GiB, or auto: what is free (default: auto)",
+  );
+}
+
 /** Adds the options that say where calibration samples come from. */
 export function addCalibrationOptions(command: Command): Command {
   return command

@@ -111,8 +111,13 @@ async function killFiveTimes(name: string, force: boolean, rng: Rng): Promise<nu
 
 async function interruptOnce(): Promise<void> {
   const output = join(root, "interrupted");
+  let isInterrupted = false; // once: the second signal ends it at once
   const { code, stdout, stderr } = await runCli(args(output), {
-    onLine: (line, child) => line.startsWith(MOMENTS[1]!) && setTimeout(() => child.kill("SIGINT"), 300),
+    onLine: (line, child) => {
+      if (isInterrupted || !line.startsWith(MOMENTS[1]!)) return;
+      isInterrupted = true;
+      setTimeout(() => child.kill("SIGINT"), 300);
+    },
   });
   expect({ code, stdout }).toEqual({ code: 130, stdout: "" });
   const errors = stderr.split("\n").filter((line) => !/^(draw|backend|stage)/.test(line));

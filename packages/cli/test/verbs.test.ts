@@ -110,6 +110,7 @@ describe("--json prints one document on standard output", () => {
       window: 32,
       stride: 32,
       bos: "each",
+      dropPartial: false,
       sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
     });
     expect(generated).toMatchObject({ prompt: "fox", promptIds: [0, 104, 113, 122] });
@@ -183,7 +184,7 @@ describe("the program", () => {
   it("is documented in full: every verb and option of the help stands in the README", async () => {
     const readme = readFileSync(join(import.meta.dirname, "../README.md"), "utf8");
     const [program] = await runMany([["--help"]], root);
-    const verbs = [...program!.stdout.split("Commands:")[1]!.matchAll(/^ {2}(\w+)/gm)]
+    const verbs = [...program!.stdout.split("Commands:")[1]!.matchAll(/^ {2}([\w-]+)/gm)]
       .map((match) => match[1]!)
       .filter((verb) => verb !== "help");
     expect(verbs.slice(0, 2)).toEqual(["prune", "score"]);
@@ -244,6 +245,7 @@ describe.skipIf(!existsSync(stories))("on stories260K (skipped without the share
       perplexity: expect.closeTo(perplexity, 4) as number,
       nll: expect.closeTo(nll, 5) as number,
       ...{ tokens, window, stride, bos, sha256 },
+      dropPartial: false,
     });
   });
 });

@@ -17,6 +17,7 @@ describe("jinjaTemplate", () => {
     ["{% for x in range(2) %}{{x}},{% endfor %}", {}, "0,1,"],
     ["{{ missing | default('none') }}", {}, "none"],
     ["{% set y = x ~ '!' %}{{x}}", { x: "a" }, "a"],
+    ["{% set p = 'A.' %}{{p + '\\n\\nQ: ' + q}}", { q: "x" }, "A.\n\nQ: x"],
     ["  {% if true %}\nx{% endif %}", {}, "  \nx"],
     ["{{name.capitalize()}}", { name: "aBC" }, "Abc"],
   ])("renders %j", (template, doc, text) => {

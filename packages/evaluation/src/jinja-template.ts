@@ -1,5 +1,6 @@
 import { errorMessage, FormatError } from "@sdmprune/core";
 import * as jinja from "@huggingface/jinja";
+import { assertColumn, requiredColumns, type TemplateNode } from "./template-columns.js";
 import { pythonCapitalize, pythonLeftStrip, pythonRightStrip, pythonStrip } from "./python-text.js";
 
 interface RuntimeValue {
@@ -15,7 +16,7 @@ interface Environment {
 }
 
 interface Program {
-  readonly body: readonly Node[];
+  readonly body: readonly TemplateNode[];
 }
 
 /** What is used of the library. Its own declarations import without file endings, so they do not resolve here. */
@@ -131,73 +132,5 @@ function addMethods(
 ): void {
   for (const [name, method] of Object.entries(methods)) {
     value.builtins.set(name, new Environment(env).set(name, method)); // the package exports no other way to make a function
-  }
-}
-
-/** The columns, with their fields, that the template writes out unconditionally, such as `choices.text`. */
-function requiredColumns(body: readonly Node[]): string[][] {
-  return body.flatMap((node) => {
-    if (node.type === "Set" || node.type === "For" || node.type === "If" || node.type === "Macro") return [];
-    return pathsIn(node);
-  });
-}
-
-interface Node {
-  readonly type: string;
-  readonly value?: unknown;
-  readonly object?: Node;
-  readonly property?: Node;
-  readonly callee?: Node;
-  readonly operand?: Node;
-  readonly filter?: Node;
-  readonly computed?: boolean;
-  readonly left?: Node;
-  readonly right?: Node;
-  readonly args?: readonly Node[];
-}
-
-const GLOBALS = new Set(["true", "True", "false", "False", "none", "None", "range", "loop", "namespace"]);
-
-function pathsIn(node: Node): string[][] {
-  switch (node.type) {
-    case "Identifier":
-      return GLOBALS.has(node.value as string) ? [] : [[node.value as string]];
-    case "MemberExpression": {
-      const [path, ...more] = pathsIn(node.object!);
-      const inner = node.computed ? pathsIn(node.property!) : [];
-      if (path === undefined) return inner;
-      // Only a chain of plain names is a path: what is behind an index or a call is not looked at.
-      const isChain = node.object!.type === "Identifier" || node.object!.type === "MemberExpression";
-      const extended = !node.computed && isChain ? [...path, node.property!.value as string] : path;
-      return [extended, ...more, ...inner];
-    }
-    case "CallExpression": {
-      const callee = node.callee!;
-      const inCallee = callee.type === "MemberExpression" ? pathsIn(callee.object!) : [];
-      return [...inCallee, ...(node.args ?? []).flatMap(pathsIn)];
-    }
-    case "BinaryExpression":
-      return [...pathsIn(node.left!), ...pathsIn(node.right!)];
-    case "FilterExpression":
-      return (node.filter?.callee ?? node.filter)?.value === "default" ? [] : pathsIn(node.operand!);
-    case "ArrayLiteral":
-    case "TupleLiteral":
-      return (node.value as Node[]).flatMap(pathsIn);
-    default:
-      return [];
-  }
-}
-
-function assertColumn(doc: Readonly<Record<string, unknown>>, path: readonly string[], where: string): void {
-  let value: unknown = doc;
-  for (const [i, key] of path.entries()) {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return; // a method or index of Python's
-    if (!(key in value)) {
-      const holder = i === 0 ? "the row" : `"${path.slice(0, i).join(".")}"`;
-      throw new FormatError(
-        `${where}: expected ${holder} to have "${key}", got ${Object.keys(value).join(", ") || "no fields"}.`,
-      );
-    }
-    value = (value as Record<string, unknown>)[key];
   }
 }

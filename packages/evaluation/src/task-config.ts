@@ -27,7 +27,7 @@ export interface TaskConfig {
   /** The context. A number is the index of the right choice of a task with several contexts and one continuation. */
   readonly docToText: DocPart<string | number>;
   /** The index of the right choice, several of them, the right text, or the only continuation. */
-  readonly docToTarget: number | DocPart<string | number | readonly number[] | readonly string[]>;
+  readonly docToTarget: number | DocPart<string | number | readonly (string | number)[]>;
   readonly docToChoice?: readonly string[] | DocPart<readonly string[]>;
   readonly processDoc?: (doc: Doc) => Doc;
   readonly processResults?: (doc: Doc, responses: readonly TaskResponse[]) => Record<string, MetricValue>;

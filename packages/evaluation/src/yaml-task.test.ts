@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { defineTask } from "./define-task.js";
-import { parseTaskYaml, yamlTaskConfig } from "./yaml-task.js";
+import { parseTaskYaml } from "./parse-task-yaml.js";
+import { yamlTaskConfig } from "./yaml-task.js";
 
 const load = (text: string) => yamlTaskConfig(parseTaskYaml(text, "x.yaml"), "x.yaml");
 
@@ -57,6 +58,13 @@ describe("yamlTaskConfig", () => {
     expect(mapping.docToChoice).toEqual(["no", "yes"]);
     expect(mapping.metricList.map(({ metric }) => metric)).toEqual(["acc", "acc_norm"]);
     expect(mapping.metadata.version).toBe("Yaml");
+  });
+
+  it("passes over what has no effect on a zero-shot task, and takes the last of equal keys", () => {
+    const config = load(
+      `${GOOD}fewshot_config: { sampler: !function utils.sampler }\ndescription: a\ndescription: b`,
+    );
+    expect(config.description).toBe("b");
   });
 
   it("reads generation settings and files of its own", () => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sweep } from "../test/tiny-llama-fixtures.js";
 import { tinyModel, tinySamples } from "../test/tiny-model.js";
 import type { SweepState } from "./calibration-sweep.js";
+import type { SweepTeacher } from "./sweep-teacher.js";
 import type { ImportanceCriterion } from "./criterion.js";
 import { createMagnitude } from "./criteria/magnitude.js";
 import { createSelfDistillation, createTaylor } from "./criteria/self-distillation.js";
@@ -57,6 +58,79 @@ describe("calibrationSweep", () => {
 
   it("gives the same bits when blocks are recomputed in the backward pass", async () => {
     expect(await sweep(model, samples, criteria, { recompute: true })).toEqual(together);
+  });
+
+  it.each([
+    ["two at a time", { microBatch: 2 }],
+    ["all together, recomputed", { microBatch: 8, recompute: true }],
+    ["together, without logits kept", { microBatch: 3, keepLogitsBytes: 0 }],
+  ])("gives the same bits when samples pass the blocks %s", async (_how, policy) => {
+    const done: number[] = [];
+    const onSample = ({ nsamples }: SweepState) => void done.push(nsamples);
+    expect(await sweep(model, samples, criteria, { ...policy, onSample })).toEqual(together);
+    expect(done).toEqual(policy.microBatch === 2 ? [2, 3] : [3]);
+  });
+
+  it("gives the same bits when blocks are read for each micro-batch", async () => {
+    const streamed = await tinyModel({ residency: "streamed" });
+    const policy = { microBatch: 2, recompute: true };
+    expect(await sweep(streamed, samples, criteria, policy)).toEqual(together);
+    streamed.dispose();
+  });
+
+  it("shows every increment, in order, whose float64 sums are the scores", async () => {
+    const sums = [new Float64Array(24), new Float64Array(24)];
+    const counts = [0, 0];
+    const scores = await sweep(
+      model,
+      samples,
+      { taylor: createTaylor() },
+      {
+        microBatch: 2,
+        onIncrement: (importance, layer, increment) => {
+          expect(importance).toBe("taylor");
+          counts[layer]!++;
+          increment.forEach((value, n) => (sums[layer]![n]! += value));
+        },
+      },
+    );
+    expect(counts).toEqual([3, 3]);
+    expect(sums).toEqual(scores.get("taylor"));
+  });
+
+  it("compares with what a teacher remembers as with the teacher itself", async () => {
+    const view = [Int32Array.from({ length: 20 }, (_, n) => n), Int32Array.from({ length: 24 }, (_, n) => n)];
+    const student = await tinyModel({}, view);
+    const distilled = { distilled: criteria.distilled };
+    const expected = await sweep(student, samples, distilled, { teacher: model });
+    const remembered: Float32Array[] = [];
+    for (const name of ["taylor", "wanda"] as const) {
+      remembered.length = 0;
+      await sweep(
+        model,
+        samples,
+        { [name]: criteria[name] },
+        {
+          microBatch: 2,
+          onFinalHidden: async (index, hidden) => {
+            remembered[index] = ((await hidden.data()) as Float32Array).slice();
+          },
+        },
+      );
+      const teacher: SweepTeacher = {
+        head: model.head,
+        finalHidden: ({ start, samples }) =>
+          Promise.resolve(samples.map((_, i) => tf.tensor2d(remembered[start + i]!, [12, 16]))),
+      };
+      expect(await sweep(student, samples, distilled, { teacher, microBatch: 2 })).toEqual(expected);
+    }
+    student.dispose();
+  });
+
+  it("refuses micro-batches of no samples", async () => {
+    await expect(sweep(model, samples, criteria, { microBatch: 0 })).rejects.toThrow(
+      "microBatch: expected a positive integer, got 0.",
+    );
   });
 
   it("gives the same bits when it goes on from where another stopped", async () => {
@@ -146,7 +220,7 @@ describe("calibrationSweep", () => {
 
   it("leaves no tensor behind, whether it succeeds or fails", async () => {
     const before = tf.memory().numTensors;
-    await sweep(model, samples, criteria);
+    await sweep(model, samples, criteria, { microBatch: 2 });
     const failing: ImportanceCriterion = {
       needs: { gradients: { loss: "cross-entropy" } },
       observe: ({ layer, activationGrad }, scores) => {
@@ -157,7 +231,10 @@ describe("calibrationSweep", () => {
         if (layer === 0) throw new Error("in observe");
       },
     };
-    await expect(sweep(model, samples, { ...criteria, failing })).rejects.toThrow("in observe");
+    for (const microBatch of [1, 3]) {
+      const sweeping = sweep(model, samples, { ...criteria, failing }, { microBatch });
+      await expect(sweeping).rejects.toThrow("in observe");
+    }
     const misfit: ImportanceCriterion = {
       needs: { activations: true },
       observe: ({ layer }, scores) => scores.add(layer, tf.ones([5])),

@@ -1,10 +1,12 @@
 import { InterruptedError, startTask, UsageError, type ProgressListener } from "@sdmprune/core";
-import type { CausalLM } from "@sdmprune/models";
+import type { ActivationStoreOptions, CausalLM } from "@sdmprune/models";
+import type { tf } from "@sdmprune/tensor";
 import type { ImportanceCriterion } from "./criterion.js";
 import { finishScores, type SampleCounts } from "./finish-scores.js";
 import { planSweep } from "./plan-sweep.js";
 import { ScoreAccumulator, type IncrementListener } from "./score-accumulator.js";
-import { sweepSample } from "./sweep-sample.js";
+import { sweepSamples } from "./sweep-samples.js";
+import type { SweepTeacher } from "./sweep-teacher.js";
 
 /** One calibration sample: token ids, and what to call it in an error. */
 export interface SweepSample {
@@ -13,11 +15,26 @@ export interface SweepSample {
   readonly offset: number;
 }
 
-export interface SweepRequest {
+/** How much memory a sweep may take for time; the scores are the same bit for bit. */
+export interface SweepPolicy {
+  /** Recompute each block in the backward pass instead of keeping its activations. Default false. */
+  readonly recompute?: boolean;
+  /**
+   * Samples that pass through a block together, each by itself, while its weights are in memory. Default 1: right for
+   * weights that stay there.
+   */
+  readonly microBatch?: number;
+  /** Where the inputs of blocks are kept with `recompute`. Default: in memory. */
+  readonly activations?: ActivationStoreOptions;
+  /** Bytes of logits to keep between the two passes of a loss. Default: that of `languageModelLoss`. */
+  readonly keepLogitsBytes?: number | undefined;
+}
+
+export interface SweepRequest extends SweepPolicy {
   /** The model whose neurons are scored. */
   readonly student: CausalLM;
   /** The model that distillation losses compare with. Default: the student itself, which is whole then. */
-  readonly teacher?: CausalLM;
+  readonly teacher?: CausalLM | SweepTeacher | undefined;
   readonly samples: readonly SweepSample[];
   /** The criteria to feed, by name; losses that are equal share one backward pass. */
   readonly criteria: ReadonlyMap<string, ImportanceCriterion>;
@@ -25,12 +42,12 @@ export interface SweepRequest {
   readonly signal?: AbortSignal;
   /** What progress calls it. Default `score`. */
   readonly task?: string;
-  /** Recompute each block in the backward pass instead of keeping its activations. Default false. */
-  readonly recompute?: boolean;
   /** Sums of an interrupted sweep of the same request, to go on from. */
   readonly resumeFrom?: SweepState;
-  /** Called after each sample with what a later `resumeFrom` needs. The sums are live: copy or write them. */
+  /** Called after each micro-batch with what a later `resumeFrom` needs. The sums are live: copy or write them. */
   readonly onSample?: (state: SweepState) => void | Promise<void>;
+  /** Shown the student's output of the final norm for each sample, `[T, H]`; valid only until it returns. */
+  readonly onFinalHidden?: (index: number, hidden: tf.Tensor2D) => void | Promise<void>;
   /** Told of every increment of a criterion, by layer in order of the samples; `[F]`. Sums of them are the scores. */
   readonly onIncrement?: (importance: string, layer: number, increment: Float32Array) => void;
 }
@@ -48,8 +65,8 @@ export type ScoreSet = ReadonlyMap<string, readonly Float64Array[]>;
  * block by block. What no criterion asked for is not computed: without needs no model runs, without gradients
  * there is no backward pass, without a blended loss no teacher.
  *
- * Samples run one at a time, so that scores do not depend on how they are grouped. Increments are reduced per
- * sample and summed in float64 in sample order: the same request gives the same bits.
+ * Each sample is computed by itself, so that scores do not depend on how samples are grouped. Increments are reduced
+ * per sample and summed in float64 in sample order: the same samples give the same bits, whatever the policy.
  *
  * @throws {UsageError} If there are no samples though a criterion needs them, a criterion contradicts itself, or
  *   `resumeFrom` belongs to another request.
@@ -71,6 +88,10 @@ export async function accumulateScores(request: SweepRequest): Promise<SweepStat
   if (plan.observers.length > 0 && samples.length === 0) {
     throw new UsageError(`importance "${plan.observers[0]}": expected calibration samples, got none.`);
   }
+  const { microBatch = 1 } = request;
+  if (!Number.isSafeInteger(microBatch) || microBatch < 1) {
+    throw new UsageError(`microBatch: expected a positive integer, got ${microBatch}.`);
+  }
   const accumulators = createAccumulators(request, student.config.intermediateSizes);
   if (resumeFrom) resume(accumulators, resumeFrom, samples.length);
   const counts = { nsamples: resumeFrom?.nsamples ?? 0, numTokens: resumeFrom?.numTokens ?? 0 };
@@ -81,11 +102,13 @@ export async function accumulateScores(request: SweepRequest): Promise<SweepStat
     });
     try {
       if (counts.nsamples > 0) task.advance(counts.nsamples);
-      for (const sample of samples.slice(counts.nsamples)) {
+      while (counts.nsamples < samples.length) {
         if (request.signal?.aborted) throw new InterruptedError("Interrupted while scoring.");
-        await sweepSample(request, plan, accumulators, sample);
-        counts.nsamples++;
-        counts.numTokens += sample.ids.length;
+        const start = counts.nsamples;
+        const batch = { start, samples: samples.slice(start, start + microBatch) };
+        await sweepSamples(request, plan, accumulators, batch);
+        counts.nsamples += batch.samples.length;
+        counts.numTokens += batch.samples.reduce((sum, { ids }) => sum + ids.length, 0);
         task.advance(counts.nsamples);
         await request.onSample?.({ ...counts, sums: sumsOf(accumulators) });
       }

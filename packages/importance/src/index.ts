@@ -1,5 +1,5 @@
 export { accumulateScores, calibrationSweep } from "./calibration-sweep.js";
-export type { ScoreSet, SweepRequest, SweepSample, SweepState } from "./calibration-sweep.js";
+export type { ScoreSet, SweepPolicy, SweepRequest, SweepSample, SweepState } from "./calibration-sweep.js";
 export type { CriterionLoss, CriterionNeeds, FinishedLayer, ImportanceCriterion } from "./criterion.js";
 export { createMagnitude } from "./criteria/magnitude.js";
 export { createRandom } from "./criteria/random.js";
@@ -11,3 +11,5 @@ export { importancePlugin } from "./importance-plugin.js";
 export { propagatingSweep } from "./propagating-sweep.js";
 export type { PropagatingSweepRequest } from "./propagating-sweep.js";
 export { ScoreAccumulator } from "./score-accumulator.js";
+export { modelTeacher } from "./sweep-teacher.js";
+export type { MicroBatch, SweepTeacher } from "./sweep-teacher.js";

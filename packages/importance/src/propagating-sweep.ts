@@ -1,6 +1,7 @@
 import { startTask, UsageError } from "@sdmprune/core";
 import {
   withBlock,
+  withBlockHeld,
   type CausalLM,
   type MlpBackwardObservation,
   type SequenceContext,
@@ -10,7 +11,7 @@ import type { SweepRequest } from "./calibration-sweep.js";
 import type { ImportanceCriterion } from "./criterion.js";
 import { finishLayer } from "./finish-scores.js";
 import { ScoreAccumulator } from "./score-accumulator.js";
-import { sampleName } from "./sweep-sample.js";
+import { sampleName } from "./sweep-samples.js";
 
 export interface PropagatingSweepRequest extends Pick<
   SweepRequest,
@@ -107,15 +108,12 @@ async function observeLayer(
   const observer = {
     mlp: (observation: unknown) => criterion.observe!(observation as MlpBackwardObservation, sums),
   };
-  await student.block(layer); // stays in memory for all samples
-  try {
+  await withBlockHeld(student, layer, async () => {
     for (const { name, context, hidden } of travellers) {
       await withBlock(student, layer, signal, (block) => block.forward(hidden, context, observer).dispose());
       await sums.flush(name);
     }
-  } finally {
-    student.releaseBlock(layer);
-  }
+  });
 }
 
 /** Moves every sample through the cut layer, whose model is disposed. */

@@ -7,18 +7,18 @@ import {
   type LossInput,
   type MlpBackwardObservation,
 } from "@sdmprune/models";
-import { languageModelLoss, type LanguageModelHead, type LossSpec, tf } from "@sdmprune/tensor";
+import {
+  languageModelLoss,
+  type LanguageModelHead,
+  type LanguageModelLoss,
+  type LossSpec,
+  tf,
+} from "@sdmprune/tensor";
 import type { SweepRequest, SweepSample } from "./calibration-sweep.js";
 import { locateNonFinite } from "./locate-non-finite.js";
 import type { SweepPlan } from "./plan-sweep.js";
 import type { ScoreAccumulator } from "./score-accumulator.js";
-
-/** Samples that go through the model block by block together, and where they stand among all. */
-export interface MicroBatch {
-  readonly samples: readonly SweepSample[];
-  /** Index of the first one. */
-  readonly start: number;
-}
+import { sweepTeacher, type MicroBatch } from "./sweep-teacher.js";
 
 /**
  * Feeds some samples, each by itself, to every criterion that sees samples, and adds up what they say of them. Every
@@ -30,7 +30,6 @@ export async function sweepSamples(
   accumulators: ReadonlyMap<string, ScoreAccumulator>,
   batch: MicroBatch,
 ): Promise<void> {
-  const { student, signal } = request;
   const observerOf = (names: readonly string[], sample: SweepSample): BlockObserver => ({
     mlp: (observation) => {
       for (const name of names) {
@@ -40,37 +39,67 @@ export async function sweepSamples(
       }
     },
   });
-  if (plan.losses.length === 0) {
-    const sequences = batch.samples.map((sample) => ({
-      ids: sample.ids,
-      batch: 1,
-      observer: observerOf(plan.forwardOnly, sample),
-    }));
-    const hidden = await forwardHiddenEach(student, sequences, { signal });
-    try {
-      for (const [i, tensor] of hidden.entries()) await request.finalHidden?.put(batch.start + i, tensor);
-    } finally {
-      tf.dispose(hidden);
-    }
-  }
+  const forwardObserver = (sample: SweepSample): BlockObserver => observerOf(plan.forwardOnly, sample);
+  if (plan.losses.length === 0) await forwardSamples(request, batch, forwardObserver);
   const needsTeacher = plan.losses.some(({ loss }) => loss.kind === "blend");
-  const teacher = needsTeacher && request.teacher ? await teacherPass(request, request.teacher, batch) : undefined;
+  const teacher = needsTeacher ? sweepTeacher(request.teacher) : undefined;
+  const teacherHidden = await teacher?.finalHidden(batch, request.signal);
   try {
     for (const [i, { loss, criteria }] of plan.losses.entries()) {
+      const isFirst = i === 0;
       const sequences = batch.samples.map((sample, n) => ({
         ids: sample.ids,
         batch: 1,
-        lossFn: (input: LossInput) => sampleLoss(request, loss, input, batch, { n, isFirst: i === 0, teacher }),
+        lossFn: async (input: LossInput) => {
+          if (isFirst) await request.onFinalHidden?.(batch.start + n, input.hidden);
+          // A student that is whole is its own teacher.
+          const own = { hidden: input.hidden, head: input.head };
+          const compared = teacher ? { hidden: teacherHidden![n]!, head: teacher.head } : own;
+          return sampleLoss(request, sample, loss, input, compared);
+        },
         observer: observerOf(criteria, sample),
         // One forward pass serves the criteria that want no gradients.
-        ...(i === 0 && plan.forwardOnly.length > 0 && { forwardObserver: observerOf(plan.forwardOnly, sample) }),
+        ...(isFirst && plan.forwardOnly.length > 0 && { forwardObserver: forwardObserver(sample) }),
       }));
-      await forwardBackwardEach(student, sequences, request);
+      await forwardBackwardEach(request.student, sequences, request);
     }
   } finally {
-    tf.dispose(teacher?.hidden.filter((tensor) => tensor !== undefined) ?? []);
+    tf.dispose(teacherHidden ?? []);
   }
   for (const accumulator of accumulators.values()) await accumulator.flush();
+}
+
+/** The pass for criteria that want no gradients, where there are no others. */
+async function forwardSamples(
+  { student, signal, onFinalHidden }: SweepRequest,
+  { samples, start }: MicroBatch,
+  observer: (sample: SweepSample) => BlockObserver,
+): Promise<void> {
+  const sequences = samples.map((sample) => ({ ids: sample.ids, batch: 1, observer: observer(sample) }));
+  const hidden = await forwardHiddenEach(student, sequences, { signal });
+  try {
+    for (const [n, tensor] of hidden.entries()) await onFinalHidden?.(start + n, tensor);
+  } finally {
+    tf.dispose(hidden);
+  }
+}
+
+/** @throws {NonFiniteError} If the loss is not finite. */
+async function sampleLoss(
+  { student, keepLogitsBytes }: SweepRequest,
+  sample: SweepSample,
+  loss: LossSpec,
+  input: LossInput,
+  teacher: { readonly hidden: tf.Tensor2D; readonly head: LanguageModelHead },
+): Promise<LanguageModelLoss> {
+  const result = await languageModelLoss({ ...input, loss, teacher, keepLogitsBytes });
+  if (Number.isFinite(result.loss)) return result;
+  result.dHidden?.dispose();
+  throw await nonFiniteLoss(
+    `The ${loss.kind} loss of ${sampleName(sample)} is ${result.loss}`,
+    student,
+    sample,
+  );
 }
 
 /** What errors call a sample. */
@@ -78,15 +107,11 @@ export function sampleName({ document, offset }: SweepSample): string {
   return `sample ${document} at token ${offset}`;
 }
 
-/** The teacher's final hidden states, `[T, H]` each; those of samples that are known from elsewhere are left out. */
-interface TeacherPass {
-  readonly hidden: readonly (tf.Tensor2D | undefined)[];
-  readonly head: LanguageModelHead;
-}
-
-async function teacherPass(
-  { teacherHidden, signal }: SweepRequest,
-  teacher: Teacher,
-  { samples, start }: MicroBatch,
-): Promise<TeacherPass> {
+/** Says where in the student it went wrong, at the cost of one more forward pass. */
+async function nonFiniteLoss(what: string, student: CausalLM, { ids }: SweepSample): Promise<NonFiniteError> {
+  const place = await locateNonFinite(student, ids);
+  const cause = place
+    ? `${place} is the first to put out a value that is not finite`
+    : "every layer puts out finite values, so look at the final norm, the LM head and the teacher";
+  return new NonFiniteError(`${what}; ${cause}. Check the checkpoint for NaN or infinite weights.`);
 }

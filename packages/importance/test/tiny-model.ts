@@ -1,16 +1,19 @@
 import { Rng } from "@sdmprune/core";
-import { llamaFamily, type CausalLM, type WeightSource } from "@sdmprune/models";
+import { llamaFamily, type CausalLM, type LoadOptions, type WeightSource } from "@sdmprune/models";
 import { tinyLlama, type TinyLlamaOptions } from "@sdmprune/test-utils";
 import type { SweepSample } from "../src/index.js";
 
 /** A tiny Llama of two layers of 24 neurons, or of these neurons of it. The caller disposes it. */
 export async function tinyModel(
-  { spoil, ...options }: TinyLlamaOptions & Spoiling = {},
+  { spoil, residency, ...options }: TinyLlamaOptions & Spoiling & Pick<LoadOptions, "residency"> = {},
   view?: readonly Int32Array[],
 ): Promise<CausalLM> {
   const { config, source } = tinyLlama(options);
   const weights = spoil === undefined ? source : spoiled(source, spoil);
-  return llamaFamily.load(weights, llamaFamily.parseConfig(config), view && { view });
+  return llamaFamily.load(weights, llamaFamily.parseConfig(config), {
+    ...(view && { view }),
+    ...(residency && { residency }),
+  });
 }
 
 interface Spoiling {

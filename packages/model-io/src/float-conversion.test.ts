@@ -48,6 +48,16 @@ describe("toFloat32", () => {
     expect(Array.from(toFloat32(shifted.subarray(1), "F32"))).toEqual([2.5, -1]);
   });
 
+  it("widens any number of bfloat16s from any address", () => {
+    const bits = Uint16Array.of(0x4040, 0x3f80, 0xc000, 0x7f80, 0xbf80);
+    for (let start = 0; start <= bits.length; start++) {
+      for (let end = start; end <= bits.length; end++) {
+        const values = toFloat32(bytesOf(bits.subarray(start, end)), "BF16");
+        expect(Array.from(values)).toEqual([3, 1, -2, Infinity, -1].slice(start, end));
+      }
+    }
+  });
+
   it("writes into the array it is given", () => {
     const out = new Float32Array(2);
     expect(toFloat32(bytesOf(new Uint16Array([0x3f80, 0xbf80])), "BF16", out)).toBe(out);

@@ -93,9 +93,19 @@ function readBigInts(values: BigInt64Array | BigUint64Array, out: Float32Array):
 }
 
 function readBfloat16(bytes: Uint8Array, out: Float32Array): void {
+  const target = new Int32Array(out.buffer, out.byteOffset, out.length);
+  let done = 0;
+  if (bytes.byteOffset % 4 === 0) {
+    const pairs = new Int32Array(bytes.buffer, bytes.byteOffset, out.length >> 1);
+    for (let i = 0; i < pairs.length; i++) {
+      const pair = pairs[i]!;
+      target[2 * i] = pair << 16;
+      target[2 * i + 1] = pair & 0xffff0000;
+    }
+    done = pairs.length * 2;
+  }
   const source = new Uint16Array(bytes.buffer, bytes.byteOffset, out.length);
-  const target = new Uint32Array(out.buffer, out.byteOffset, out.length);
-  for (let i = 0; i < target.length; i++) target[i] = source[i]! << 16;
+  for (let i = done; i < target.length; i++) target[i] = source[i]! << 16;
 }
 
 let float16Table: Uint32Array | undefined;

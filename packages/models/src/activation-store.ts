@@ -1,4 +1,4 @@
-import { filledTensor, tf } from "@sdmprune/tensor";
+import { filledTensor, type tf } from "@sdmprune/tensor";
 
 /** Room outside of memory for values that are wanted back later, such as a file. */
 export interface ActivationSpill {

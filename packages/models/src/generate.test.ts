@@ -57,6 +57,17 @@ describe("generate", () => {
   });
   afterAll(() => model.dispose());
 
+  it("ends where it is told to, and says so", async () => {
+    const all = await generate(model, [5, 6], { maxTokens: 6, eosTokenIds: [] });
+    const { ids, stopReason } = await generate(model, [5, 6], {
+      maxTokens: 6,
+      eosTokenIds: [],
+      isDone: (written) => written.length === 3,
+    });
+    expect(ids).toEqual(all.ids.slice(0, 3));
+    expect([all.stopReason, stopReason]).toEqual(["length", "done"]);
+  });
+
   it("gives what running the whole text anew for each token gives", async () => {
     const prompt = [0, 74, 103];
     const { ids } = await generate(model, prompt, { maxTokens: 12, eosTokenIds: [] });

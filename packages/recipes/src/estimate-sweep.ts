@@ -7,6 +7,8 @@ import { tf } from "@sdmprune/tensor";
 export interface SweepWork {
   readonly backward: boolean;
   readonly teacher: boolean;
+  /** Whether the backward pass runs the blocks forward once more. */
+  readonly recompute: boolean;
 }
 
 /**
@@ -17,14 +19,15 @@ export function sweepFlops(
   config: CausalLMConfig,
   shape: ModelShape,
   samples: readonly SweepSample[],
-  { backward, teacher }: SweepWork,
+  { backward, teacher, recompute }: SweepWork,
 ): number {
   const { nonEmbedding, mlp } = countParameters(shape);
   const head = config.vocabSize * config.hiddenSize;
   return samples.reduce((sum, { ids }) => {
     const attention = 2 * ids.length * config.hiddenSize * config.numLayers; // QK and PV, half of it masked
     const forward = 2 * (nonEmbedding + head + attention);
-    const perToken = forward * (1 + (backward ? 1 : 0) + (teacher ? 1 : 0)) + (backward ? 2 * mlp : 0);
+    const perToken =
+      forward * (1 + [backward, teacher, recompute].filter(Boolean).length) + (backward ? 2 * mlp : 0);
     return sum + ids.length * perToken;
   }, 0);
 }

@@ -23,18 +23,17 @@ const YAML = /\.ya?ml$/;
  * @throws {FormatError} If a task file or data file is malformed.
  */
 export async function loadTasks(run: Run, request: TasksRequest): Promise<LoadedTask[]> {
-  const tasks = new Map<string, Task>();
-  for (const task of await findTasks(run, request.tasks, request.taskVersion)) {
-    const same = tasks.get(task.name);
-    if (same && same.config !== task.config && isFromFile(request.tasks)) {
-      throw new UsageError(
-        `tasks: expected tasks of different names, got two called "${task.name}". Rename one.`,
-      );
+  const tasks = new Map<string, FoundTask>();
+  for (const found of await findTasks(run, request.tasks, request.taskVersion)) {
+    const { name } = found.task;
+    const same = tasks.get(name);
+    if (same && same.file !== found.file) {
+      throw new UsageError(`tasks: expected tasks of different names, got two called "${name}". Rename one.`);
     }
-    if (!same) tasks.set(task.name, task);
+    tasks.set(name, same ?? found);
   }
   const loaded: LoadedTask[] = [];
-  for (const task of tasks.values()) {
+  for (const { task } of tasks.values()) {
     run.signal.throwIfAborted();
     loaded.push(
       await loadTaskDocuments(task, {
@@ -46,15 +45,21 @@ export async function loadTasks(run: Run, request: TasksRequest): Promise<Loaded
   return loaded;
 }
 
+interface FoundTask {
+  readonly task: Task;
+  /** The file it was read from; a registered task has none. */
+  readonly file?: string;
+}
+
 async function findTasks(
   run: Run,
   names: readonly string[],
   version: TaskVersion | undefined,
-): Promise<Task[]> {
-  const found: Task[] = [];
+): Promise<FoundTask[]> {
+  const found: FoundTask[] = [];
   for (const name of names) {
     if (YAML.test(name)) {
-      found.push(await loadYamlTask(name));
+      found.push({ task: await loadYamlTask(name), file: name });
       continue;
     }
     const { tasks } = run.registries;
@@ -62,11 +67,7 @@ async function findTasks(
     const hasOptions = tasks.entry(name).options !== undefined;
     const task = await tasks.create(name, hasOptions && version !== undefined ? { version } : {});
     if (isTaskGroup(task)) found.push(...(await findTasks(run, task.tasks, version)));
-    else found.push(task);
+    else found.push({ task });
   }
   return found;
-}
-
-function isFromFile(names: readonly string[]): boolean {
-  return names.some((name) => YAML.test(name));
 }

@@ -1,4 +1,6 @@
 import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, resolve } from "node:path";
 import { isSdmPruneError, NotFoundError, VERSION, type Run } from "@sdmprune/core";
 import { encodeScoreFile } from "@sdmprune/importance/score-file";
 import type { JsonValue } from "@sdmprune/model-io";
@@ -23,7 +25,9 @@ import {
   resolveOptions,
   type Options,
 } from "./create-criterion.js";
+import { memoryBudget } from "./memory-budget.js";
 import type { OpenedModel } from "./open-model.js";
+import { poolBytesFor } from "./plan-memory.js";
 import type { PruneRequest } from "./prune-request.js";
 import { assertCanAllocate, runStages } from "./run-stages.js";
 import {
@@ -107,12 +111,14 @@ export async function makePlan(run: Run, model: OpenedModel, request: PruneReque
     method.needsCalibration && !scores
       ? await drawCalibration(run, model, request.calibration, `method "${methodName}"`)
       : undefined;
+  const budget = await memoryBudget(request.memory);
+  const poolBytes = poolBytesFor(budget.bytes, model);
   const origin: ScoreOrigin = scores
     ? originOf(scores, run.seed, method.needsCalibration)
     : {
         seed: run.seed,
         calibration: calibration && snakeKeys(calibration.provenance),
-        backend: (await startEngine(run, request)).name,
+        backend: (await startEngine(run, { ...request, poolBytes })).name,
       };
   const settings = {
     method: methodName,
@@ -150,6 +156,8 @@ export async function makePlan(run: Run, model: OpenedModel, request: PruneReque
     calibration,
     scores,
     work,
+    budget,
+    scratchFolder: request.output === undefined ? tmpdir() : dirname(resolve(request.output)),
   }).catch(async (error: unknown) => {
     // Going on would end the same way, unless somebody stopped it.
     if (isSdmPruneError(error) && !run.signal.aborted) await work?.remove();

@@ -39,6 +39,8 @@ export interface PruneRequest {
   /** A registered backend. Default: the first that can run. */
   readonly backend?: string;
   readonly threads?: number;
+  /** Memory for the whole process, such as `4GiB`, or `auto` for what is free. Default `auto`. */
+  readonly memory?: string;
 }
 
 export type ExportForm = "padded" | "heterogeneous";

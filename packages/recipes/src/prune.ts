@@ -3,6 +3,7 @@ import { formatPlan, planWidths, type PruningPlan } from "@sdmprune/pruning";
 import { writeFileAtomic } from "@sdmprune/model-io/node";
 import { checkCompatibility, type Compatibility } from "./compatibility.js";
 import { makePlan, readPlan } from "./make-plan.js";
+import { checkMemory } from "./memory-budget.js";
 import { openModel } from "./open-model.js";
 import { findPreset } from "./presets.js";
 import type { ExportForm, PruneRequest } from "./prune-request.js";
@@ -87,6 +88,7 @@ function withPreset(request: PruneRequest): PruneRequest {
 
 function checkRequest(request: PruneRequest): void {
   const { output, planOnly, width, pruningRatio } = request;
+  checkMemory(request.memory);
   if (!planOnly && output === undefined) {
     throw new UsageError(
       "prune: expected an output folder. Give one with -o DIR, or ask for the plan only with --plan-only.",

@@ -2,7 +2,6 @@ import { UsageError, type Run } from "@sdmprune/core";
 import type { CalibrationSet } from "@sdmprune/data";
 import { calibrationSweep, propagatingSweep, type ImportanceCriterion } from "@sdmprune/importance";
 import { findStageScores, type LayerScores, type StageScores } from "@sdmprune/importance/score-file";
-import type { CausalLM } from "@sdmprune/models";
 import {
   selectNeurons,
   type Allocation,
@@ -10,12 +9,18 @@ import {
   type Stage,
   type TensorEdits,
 } from "@sdmprune/pruning";
+import type { tf } from "@sdmprune/tensor";
 import { createCriterion, criterionOptions, needsSamples, type Options } from "./create-criterion.js";
-import { estimateSweepSeconds } from "./estimate-sweep.js";
+import { estimateSweepSeconds, type SweepWork } from "./estimate-sweep.js";
 import { formatDuration } from "./format-duration.js";
+import { planSweepMemory, sweepPolicy, type MemoryBudget } from "./memory-budget.js";
 import type { OpenedModel } from "./open-model.js";
+import { HiddenStates, rememberedTeacher } from "./remembered-teacher.js";
 import { resumableSweep } from "./resumable-sweep.js";
+import { ScratchFile } from "./scratch-file.js";
 import { recordedCall, type ScoreCall, type ScoreSource } from "./score-source.js";
+import { StudentModels } from "./student-models.js";
+import { needsTeacher, sweepSize } from "./sweep-size.js";
 import type { WorkFolder } from "./work-folder.js";
 
 export interface RunStagesRequest {
@@ -28,6 +33,9 @@ export interface RunStagesRequest {
   /** Scores to take instead of running the model. */
   readonly scores: ScoreSource | undefined;
   readonly work: WorkFolder | undefined;
+  readonly budget: MemoryBudget;
+  /** Where temporary files go. */
+  readonly scratchFolder: string;
 }
 
 export interface StagesResult {
@@ -39,8 +47,32 @@ export interface StagesResult {
   readonly edits: readonly TensorEdits[];
 }
 
+/** What the stages of a run have in common. */
+interface StageMemory {
+  readonly models: StudentModels;
+  /** What the original model put out for the samples. */
+  readonly known: HiddenStates;
+  /** Where a sweep puts what its memory does not hold. */
+  readonly spill: ScratchFile;
+}
+
 /** Runs a method's stages one after another, each on the student that the one before left. */
 export async function runStages(request: RunStagesRequest): Promise<StagesResult> {
+  const models = new StudentModels(request.model);
+  const [spill, hiddenFile] = [
+    new ScratchFile(request.scratchFolder),
+    new ScratchFile(request.scratchFolder),
+  ];
+  try {
+    return await runEach(request, { models, spill, known: new HiddenStates(hiddenFile) });
+  } finally {
+    models.dispose();
+    await spill.close();
+    await hiddenFile.close();
+  }
+}
+
+async function runEach(request: RunStagesRequest, memory: StageMemory): Promise<StagesResult> {
   const { run, model, stages, allocation, roundTo, scores: source, work } = request;
   let kept: KeptNeurons = model.shape.widths.map((width) => Int32Array.from({ length: width }, (_, n) => n));
   const done: StageScores[] = [];
@@ -62,7 +94,12 @@ export async function runStages(request: RunStagesRequest): Promise<StagesResult
           },
         };
         const call = source ? recordedCall(source, number, asked) : asked;
-        const scores = await stageScores(request, student, { number, call, options, propagateWidths });
+        const scores = await stageScores(request, memory, student, {
+          number,
+          call,
+          options,
+          propagateWidths,
+        });
         done[i] = { importance, scores, ...(i > 0 && { kept: student.kept }) };
         calls[i] = call;
         return scores;
@@ -91,6 +128,7 @@ interface StageCall {
 /** The scores of a stage: out of the score file or the interrupted run if there is one, else computed. */
 async function stageScores(
   request: RunStagesRequest,
+  memory: StageMemory,
   student: Student,
   stage: StageCall,
 ): Promise<LayerScores> {
@@ -100,47 +138,68 @@ async function stageScores(
     const { importance } = call;
     return findStageScores(scores.file, scores.name, { number, importance, kept: student.kept });
   }
-  return work?.finishedStage(number, call)?.scores ?? computeScores(request, student, stage);
+  return work?.finishedStage(number, call)?.scores ?? computeScores(request, memory, student, stage);
 }
 
 async function computeScores(
-  { run, model, calibration, work }: RunStagesRequest,
+  request: RunStagesRequest,
+  { models, known, spill }: StageMemory,
   student: Student,
   { number, call, options, propagateWidths }: StageCall,
 ): Promise<LayerScores> {
+  const { run, model, stages, calibration, work, budget } = request;
   const { importance } = call;
   const criterion = await createCriterion(run, importance, options);
   const samples = calibration?.samples ?? [];
   const task = `stage ${number}: ${importance}`;
-  const load = (kept?: KeptNeurons): Promise<CausalLM> =>
-    model.family.load(model.checkpoint, model.config, kept && { view: kept });
-  const studentModel = await load(student.isWhole ? undefined : student.kept);
-  const teacher = !student.isWhole && needsTeacher(criterion) ? await load() : undefined;
+  const needsOriginal = !student.isWhole && needsTeacher(criterion);
+  const isKnown = needsOriginal && known.hasAll(samples.length);
+  const plan = planSweepMemory(
+    run,
+    {
+      ...sweepSize(model, samples, [criterion]),
+      ...(needsTeacher(criterion) && { teacher: needsOriginal && !isKnown ? "shared" : "none" }),
+      holdsHidden: propagateWidths !== undefined,
+    },
+    budget,
+  );
+  const { residency } = plan;
+  const studentModel = await models.student(residency, student.isWhole ? undefined : student.kept);
   const common = { student: studentModel, samples, progress: run.progress, signal: run.signal, task };
-  try {
-    if (propagateWidths) {
-      return await propagatingSweep({
-        ...common,
-        importance,
-        criterion,
-        cutLayer: (layer, scores) => load(cutOneLayer(student.kept, layer, scores, propagateWidths[layer]!)),
-      });
-    }
-    const place = work && criterion.isStateful !== true ? { work, number, call } : undefined;
-    const resumeFrom = await place?.work.sweepState(number, call);
-    const left = samples.slice(resumeFrom?.nsamples ?? 0);
-    if (resumeFrom) {
-      const message = `${task}: going on after ${resumeFrom.nsamples} of ${samples.length} samples`;
-      run.progress({ type: "info", message });
-    }
-    await announce(run, model, task, left, criterion, teacher !== undefined);
-    const sweep = { ...common, teacher, criteria: new Map([[importance, criterion]]), resumeFrom };
-    if (place) return await resumableSweep(sweep, place);
-    return (await calibrationSweep(sweep)).get(importance)!;
-  } finally {
-    studentModel.dispose();
-    teacher?.dispose();
+  if (propagateWidths) {
+    return propagatingSweep({
+      ...common,
+      importance,
+      criterion,
+      cutLayer: (layer, scores) =>
+        models.variant(residency, cutOneLayer(student, layer, scores, propagateWidths[layer]!)),
+    });
   }
+  const place = work && criterion.isStateful !== true ? { work, number, call } : undefined;
+  const resumeFrom = await place?.work.sweepState(number, call);
+  const left = samples.slice(resumeFrom?.nsamples ?? 0);
+  if (resumeFrom) {
+    const message = `${task}: going on after ${resumeFrom.nsamples} of ${samples.length} samples`;
+    run.progress({ type: "info", message });
+  }
+  await announce(run, model, task, left, criterion, {
+    teacher: needsOriginal && !isKnown,
+    recompute: plan.recompute,
+  });
+  known.limit(plan.maxHiddenBytes);
+  const remembers = student.isWhole && number < stages.length;
+  const sweep = {
+    ...common,
+    ...sweepPolicy(plan, spill),
+    teacher: needsOriginal
+      ? rememberedTeacher(known, studentModel.head, () => models.original(residency))
+      : undefined,
+    criteria: new Map([[importance, criterion]]),
+    resumeFrom,
+    ...(remembers && { onFinalHidden: (index: number, hidden: tf.Tensor2D) => known.put(index, hidden) }),
+  };
+  if (place) return resumableSweep(sweep, place);
+  return (await calibrationSweep(sweep)).get(importance)!;
 }
 
 /** Says how long a stage will take before it starts. */
@@ -150,25 +209,26 @@ async function announce(
   task: string,
   samples: CalibrationSet["samples"],
   criterion: ImportanceCriterion,
-  teacher: boolean,
+  work: Omit<SweepWork, "backward">,
 ): Promise<void> {
   if (samples.length === 0 || !needsSamples(criterion)) return;
   const backward = criterion.needs.gradients !== undefined;
-  const seconds = await estimateSweepSeconds(config, shape, samples, { backward, teacher });
+  const seconds = await estimateSweepSeconds(config, shape, samples, { ...work, backward });
   run.progress({
     type: "info",
     message: `${task}: ${samples.length} samples, about ${formatDuration(seconds)}`,
   });
 }
 
-function needsTeacher({ needs }: ImportanceCriterion): boolean {
-  const loss = needs.gradients?.loss;
-  return typeof loss === "object" && loss.kind === "blend" && loss.alpha > 0;
-}
-
-function cutOneLayer(kept: KeptNeurons, layer: number, scores: Float64Array, width: number): KeptNeurons {
+function cutOneLayer(
+  { kept, isWhole }: Student,
+  layer: number,
+  scores: Float64Array,
+  width: number,
+): (Int32Array | undefined)[] {
   const best = selectNeurons(scores, width);
-  return kept.map((indices, i) => (i === layer ? best.map((n) => indices[n]!) : indices));
+  const others = (indices: Int32Array): Int32Array | undefined => (isWhole ? undefined : indices);
+  return kept.map((indices, i) => (i === layer ? best.map((n) => indices[n]!) : others(indices)));
 }
 
 /** @throws {UsageError} If the combination of method and allocation makes no sense. */

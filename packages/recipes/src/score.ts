@@ -1,3 +1,4 @@
+import { dirname, resolve } from "node:path";
 import { ConfigError, UsageError, VERSION, type Run } from "@sdmprune/core";
 import type { CalibrationSet } from "@sdmprune/data";
 import {
@@ -18,10 +19,14 @@ import {
   optionNames,
   type Options,
 } from "./create-criterion.js";
+import { checkMemory, memoryBudget, planSweepMemory, sweepPolicy } from "./memory-budget.js";
 import { openModel, type OpenedModel } from "./open-model.js";
+import { poolBytesFor } from "./plan-memory.js";
 import { assertNewFile } from "./replace-output.js";
+import { ScratchFile } from "./scratch-file.js";
 import { snakeKeys } from "./snake-keys.js";
 import { startEngine, type EngineRequest } from "./start-engine.js";
+import { needsTeacher, sweepSize } from "./sweep-size.js";
 
 export interface ScoreRequest extends EngineRequest {
   /** A checkpoint folder or a hub id. */
@@ -37,6 +42,8 @@ export interface ScoreRequest extends EngineRequest {
   readonly output: string;
   /** Replaces an existing file. */
   readonly force?: boolean;
+  /** Memory for the whole process, such as `4GiB`, or `auto` for what is free. Default `auto`. */
+  readonly memory?: string;
 }
 
 export interface ScoreResult {
@@ -124,6 +131,7 @@ interface Scoring {
 }
 
 async function prepareScoring(run: Run, request: ScoreRequest): Promise<Scoring> {
+  checkMemory(request.memory);
   await assertNewFile(request.output, request.force ?? false);
   const model = await openModel(run, request.model);
   const teacher = request.teacher === undefined ? undefined : await openModel(run, request.teacher);
@@ -146,9 +154,23 @@ async function withSweep<R>(
   { model, teacher, criteria, options, calibration }: Scoring,
   body: (sweep: SweepRequest, manifest: () => Promise<JsonObject>) => Promise<R>,
 ): Promise<R> {
-  const backend = await startEngine(run, request);
-  const student = await model.family.load(model.checkpoint, model.config);
-  const teacherModel = await teacher?.family.load(teacher.checkpoint, teacher.config);
+  const budget = await memoryBudget(request.memory);
+  const poolBytes = poolBytesFor(budget.bytes, model);
+  const backend = await startEngine(run, { ...request, poolBytes });
+  const samples = calibration?.samples ?? [];
+  const comparing = [...criteria.values()].some(needsTeacher);
+  const plan = planSweepMemory(
+    run,
+    {
+      ...sweepSize(model, samples, [...criteria.values()]),
+      ...(comparing && { teacher: teacher ? "other" : "none" }),
+    },
+    budget,
+  );
+  const { residency } = plan;
+  const spill = new ScratchFile(dirname(resolve(request.output)));
+  const student = await model.family.load(model.checkpoint, model.config, { residency });
+  const teacherModel = await teacher?.family.load(teacher.checkpoint, teacher.config, { residency });
   const manifest = async (): Promise<JsonObject> =>
     JSON.parse(
       JSON.stringify({
@@ -163,9 +185,10 @@ async function withSweep<R>(
     ) as JsonObject;
   try {
     const sweep = {
+      ...sweepPolicy(plan, spill),
       student,
       teacher: teacherModel,
-      samples: calibration?.samples ?? [],
+      samples,
       criteria,
       progress: run.progress,
       signal: run.signal,
@@ -174,6 +197,7 @@ async function withSweep<R>(
   } finally {
     student.dispose();
     teacherModel?.dispose();
+    await spill.close();
   }
 }
 

@@ -26,6 +26,8 @@ export type BackendAvailability =
 export interface ActivateOptions {
   /** Compute threads, where the backend has a choice. Default: the backend's own, usually the number of cores. */
   threads?: number;
+  /** Bytes of freed results to keep for the next ones, where the backend keeps any. Default: the backend's own. */
+  poolBytes?: number;
 }
 
 /** What tfjs knows of the memory in use. A backend may add fields of its own, such as a pool's size. */

@@ -26,7 +26,7 @@ export interface BackendSelection {
  */
 export async function selectBackend(
   registries: Pick<Registries, "backends">,
-  { name, order, threads }: SelectBackendOptions = {},
+  { name, order, threads, poolBytes }: SelectBackendOptions = {},
 ): Promise<BackendSelection> {
   if (threads !== undefined && (!Number.isSafeInteger(threads) || threads < 1)) {
     throw new UsageError(`threads: expected a positive integer, got ${threads}.`);
@@ -44,7 +44,10 @@ export async function selectBackend(
       const backend = await registries.backends.create(n);
       const availability = await backend.isAvailable();
       if (availability.available) {
-        await backend.activate(threads === undefined ? {} : { threads });
+        await backend.activate({
+          ...(threads !== undefined && { threads }),
+          ...(poolBytes !== undefined && { poolBytes }),
+        });
         return { backend, skipped: skipped.map(({ name, reason }) => ({ name, reason })) };
       }
       skipped.push({ name: n, reason: availability.reason });

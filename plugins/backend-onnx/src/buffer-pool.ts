@@ -21,7 +21,13 @@ export class BufferPool {
   #freeBytes = 0;
   #leasedBytes = 0;
 
-  constructor(private readonly maxFreeBytes = DEFAULT_POOL_BYTES) {}
+  constructor(private maxFreeBytes = DEFAULT_POOL_BYTES) {}
+
+  /** Changes how many bytes are kept for later. */
+  limit(maxFreeBytes: number): void {
+    this.maxFreeBytes = maxFreeBytes;
+    this.#evict();
+  }
 
   /** A buffer of exactly `sizeBytes`, with whatever it held before. It has no owner yet: `retain` it. */
   take(sizeBytes: number): ArrayBuffer {

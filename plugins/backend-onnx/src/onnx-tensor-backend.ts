@@ -24,10 +24,10 @@ export function createOnnxBackend(): TensorBackend {
       }
     },
 
-    async activate({ threads } = {}) {
+    async activate(options = {}) {
       try {
         const { registerOnnxBackend } = await import("./register.js");
-        registerOnnxBackend(threads === undefined ? {} : { threads });
+        registerOnnxBackend(options);
       } catch (cause) {
         throw new SdmPruneError(`backend "${NAME}": ${errorMessage(cause)}`, { cause });
       }

@@ -8,6 +8,7 @@ import {
   type TensorInfo,
   util,
 } from "@tensorflow/tfjs-core";
+import { DEFAULT_POOL_BYTES } from "./buffer-pool.js";
 import { fusedKernels } from "./fused/fused-kernels.js";
 import { logKernel } from "./kernel-log.js";
 import type { NativeKernel } from "./kernels/native-kernel.js";
@@ -36,11 +37,12 @@ type KernelFunc = KernelConfig["kernelFunc"];
  * by `await tf.setBackend("onnx")`.
  *
  * @throws {Error} If ONNX Runtime does not load here.
- * @throws {RangeError} If `threads` is no positive integer.
+ * @throws {RangeError} If `threads` is no positive integer, or `poolBytes` negative.
  */
 export function registerOnnxBackend({ threads, poolBytes }: RegisterOptions = {}): void {
   nativeBinding();
   setThreads(threads);
+  setPoolBytes(poolBytes);
   if (findBackendFactory(BACKEND_NAME)) return;
   const own = new Map(nativeKernels.map((kernel) => [kernel.kernelName, kernel]));
   for (const config of getKernelsForBackend("cpu")) {
@@ -51,7 +53,16 @@ export function registerOnnxBackend({ threads, poolBytes }: RegisterOptions = {}
     const kernelFunc = recorded(kernel.kernelName, kernel, undefined);
     registerKernel({ kernelName: kernel.kernelName, backendName: BACKEND_NAME, kernelFunc });
   }
-  registerBackend(BACKEND_NAME, () => new OnnxBackend(poolBytes), PRIORITY);
+  registerBackend(BACKEND_NAME, () => new OnnxBackend(maxPoolBytes), PRIORITY);
+}
+
+let maxPoolBytes = DEFAULT_POOL_BYTES;
+
+/** Sets the limit of the pool, of this backend or of the one that will be made. */
+function setPoolBytes(bytes: number = DEFAULT_POOL_BYTES): void {
+  if (!(bytes >= 0)) throw new RangeError(`poolBytes: expected a number of bytes, got ${bytes}.`);
+  maxPoolBytes = bytes;
+  activeBackend()?.pool.limit(bytes);
 }
 
 /** Kernels of tfjs's CPU backend which give the same values another shape and touch none. */

@@ -5,7 +5,12 @@ import { Option, type Command } from "commander";
 import { withRun, printResult, type GlobalOptions, type Terminal } from "../command-context.js";
 import { formatCompatibility } from "../format-compatibility.js";
 import { findConfigFile, loadConfigFile } from "../load-config.js";
-import { addCalibrationOptions, addEngineOptions, addGlobalOptions } from "../model-options.js";
+import {
+  addCalibrationOptions,
+  addEngineOptions,
+  addGlobalOptions,
+  addMemoryOption,
+} from "../model-options.js";
 import { integer, numberBetween, positiveNumber, ratio } from "../option-types.js";
 
 /** Options of the command line, as commander names them. */
@@ -54,7 +59,7 @@ export function addPruneCommand(program: Command, terminal: Terminal): void {
     .option("--resume", "go on with an interrupted run of the same request")
     .option("--force", "replace the output if it exists")
     .option("--config <file>", "sdmprune.config.ts or .yaml (default: the one in this folder)");
-  addGlobalOptions(addEngineOptions(addCalibrationOptions(command))).action(
+  addGlobalOptions(addEngineOptions(addMemoryOption(addCalibrationOptions(command)))).action(
     async (model: string | undefined, flags: PruneOptions) => {
       const given = { ...flags, ...(flags.ratio !== undefined && { pruningRatio: flags.ratio }) };
       const config = withoutOverruled(await readConfig(flags.config), given);

@@ -1,7 +1,12 @@
 import { score, scoreShard, type ScoreResult, type ScoreShardResult } from "@sdmprune/recipes";
 import { Option, type Command } from "commander";
 import { withRun, printResult, type GlobalOptions, type Terminal } from "../command-context.js";
-import { addCalibrationOptions, addEngineOptions, addGlobalOptions } from "../model-options.js";
+import {
+  addCalibrationOptions,
+  addEngineOptions,
+  addGlobalOptions,
+  addMemoryOption,
+} from "../model-options.js";
 import { nameList, numberBetween, positiveNumber, shard } from "../option-types.js";
 import { calibrationRequest, defined } from "./prune.js";
 
@@ -17,6 +22,7 @@ interface ScoreOptions extends GlobalOptions {
   readonly calibration?: string;
   readonly backend?: string;
   readonly threads?: number;
+  readonly memory?: string;
 }
 
 export function addScoreCommand(program: Command, terminal: Terminal): void {
@@ -48,16 +54,16 @@ export function addScoreCommand(program: Command, terminal: Terminal): void {
     )
     .option("--alpha <a>", "share of distillation in the blend (default: 0.4)", numberBetween(0, 1))
     .option("--tau <t>", "temperature of the teacher (default: 0.2)", positiveNumber);
-  addGlobalOptions(addEngineOptions(addCalibrationOptions(command))).action(
+  addGlobalOptions(addEngineOptions(addMemoryOption(addCalibrationOptions(command)))).action(
     async (model: string, flags: ScoreOptions) => {
-      const { importance, teacher, loss, alpha, tau, output, shard, force, backend, threads } = flags;
+      const { importance, teacher, loss, alpha, tau, output, shard, force, backend, threads, memory } = flags;
       const request = {
         model,
         importances: importance,
         options: defined({ loss, alpha, tau }),
         calibration: calibrationRequest(flags),
         output,
-        ...defined({ teacher, force, backend, threads }),
+        ...defined({ teacher, force, backend, threads, memory }),
       };
       const result = await withRun(terminal, flags, (run): Promise<ScoreResult | ScoreShardResult> =>
         shard ? scoreShard(run, { ...request, shard }) : score(run, request),

@@ -99,6 +99,13 @@ export const configSchema = z.strictObject({
     .describe("Wanda only: layers see the outputs of the pruned layers before them. Default: false."),
   backend: path.optional().describe("Tensor backend. Default: the first that can run."),
   threads: count.optional().describe("Threads of the backend. Default: one per core."),
+  memory: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Memory for the whole process, such as "4GiB"; weights and activations are then held, recomputed, or read block by block as it allows. "auto" goes by what is free. Default: "auto".',
+    ),
   plugins: z
     .array(path)
     .optional()

@@ -3,7 +3,7 @@ import type { Tokenizer } from "@sdmprune/model-io";
 import type { CausalLM } from "@sdmprune/models";
 import type { LanguageModel, Loglikelihood } from "../language-model.js";
 import type { TaskVersion } from "../task-config.js";
-import { encodeRequest, type TextEncoding, type TokenRequest } from "./encode-request.js";
+import { encodeRequests, type TextEncoding, type TokenRequest } from "./encode-requests.js";
 import { generateText } from "./generate-text.js";
 import { requestBatches, truncateLeft } from "./request-batches.js";
 import { rollingWindows } from "./rolling-windows.js";
@@ -75,7 +75,7 @@ export function causalLanguageModel(
     async loglikelihood(requests, { onResult, signal } = {}) {
       const results = new Array<Loglikelihood>(requests.length);
       await scoreAll(
-        requests.map((request) => encodeRequest(request, encoding)),
+        encodeRequests(requests, encoding),
         (i, score) => {
           results[i] = score;
           onResult?.(i, score);

@@ -14,7 +14,7 @@ export interface TokenScore {
 }
 
 /** Logits held at a time. */
-const BLOCK_LOGITS = 1 << 24;
+const BLOCK_LOGITS = 1 << 22;
 
 /**
  * Scores tokens. Logits are float32, and made only for the rows that are asked about, by blocks of rows and chunks of

@@ -1,5 +1,5 @@
 import { UsageError } from "@sdmprune/core";
-import type { TokenRequest } from "./encode-request.js";
+import type { TokenRequest } from "./encode-requests.js";
 
 /** Continuations of one context, which are computed together over it. */
 export interface ContextGroup {

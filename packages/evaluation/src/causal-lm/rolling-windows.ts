@@ -1,4 +1,4 @@
-import type { TokenRequest } from "./encode-request.js";
+import type { TokenRequest } from "./encode-requests.js";
 
 /**
  * Cuts a text into windows of at most `maxLength` tokens, so that each token is scored once, after as many tokens as

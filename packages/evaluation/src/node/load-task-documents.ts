@@ -1,4 +1,4 @@
-import { access, readFile } from "node:fs/promises";
+import { access, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { errorMessage, isSdmPruneError, NotFoundError, type SdmPruneError } from "@sdmprune/core";
 import type { Row, SourceFile } from "@sdmprune/data";
@@ -95,7 +95,7 @@ async function textRows(
   const name = basename(path);
   const { text, sha256 } = await readTextFile(path, { format: "text" });
   const rows = rowsOfText(text).map((value, i): Row => ({ id: `${name}: row ${i + 1}`, value }));
-  return { rows, files: [{ name, sizeBytes: (await readFile(path)).length, sha256 }] };
+  return { rows, files: [{ name, sizeBytes: (await stat(path)).size, sha256 }] };
 }
 
 function explained(task: Task, cause: unknown, hint: string): unknown {

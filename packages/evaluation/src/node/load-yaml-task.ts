@@ -4,7 +4,8 @@ import { errorMessage, FormatError, NotFoundError } from "@sdmprune/core";
 import { defineTask } from "../define-task.js";
 import type { TaskConfig } from "../task-config.js";
 import type { Task } from "../task.js";
-import { parseTaskYaml, yamlTaskConfig, type YamlMapping } from "../yaml-task.js";
+import { parseTaskYaml, type YamlMapping } from "../parse-task-yaml.js";
+import { yamlTaskConfig } from "../yaml-task.js";
 
 /**
  * Loads a declarative task file of lm-eval, following `include`. Files in `data_files` are relative to it.

@@ -1,13 +1,15 @@
 import { Rng, type Registries } from "@sdmprune/core";
 import { fromFloat32 } from "@sdmprune/model-io";
 import {
+  forwardBackward,
   forwardHidden,
   headLogits,
+  type LossInput,
   type ModelFamily,
   type RawConfig,
   type WeightSource,
 } from "@sdmprune/models";
-import { tf } from "@sdmprune/tensor";
+import { languageModelLoss, tf } from "@sdmprune/tensor";
 import { describe, expect, it } from "vitest";
 
 /** What a model family says of a config holds together, and models of it run. */
@@ -84,6 +86,25 @@ export function describeModel(name: string, registries: Registries, raw: RawConf
         model.dispose();
       }
       expect(tf.memory().numTensors).toBe(before);
+    });
+
+    it("gives the bits of weights and activations that stay in memory when both are read or computed again", async () => {
+      const { load, parseConfig } = await family();
+      const source = randomWeights(shapesOf(await family(), config));
+      const gradients: number[][] = [];
+      for (const [residency, recompute] of [
+        ["resident", false],
+        ["streamed", true],
+      ] as const) {
+        const model = await load(source, parseConfig(config), { residency });
+        const onInputGradient = (gradient: tf.Tensor2D) =>
+          void gradients.push(Array.from(gradient.dataSync()));
+        const lossFn = (input: LossInput) => languageModelLoss({ ...input, loss: { kind: "cross-entropy" } });
+        const ids = Int32Array.of(1, 0, 2);
+        await forwardBackward(model, { ids, batch: 1, lossFn, recompute, onInputGradient });
+        model.dispose();
+      }
+      expect(gradients[1]).toEqual(gradients[0]);
     });
   });
 }

@@ -24,26 +24,37 @@ export interface TokenRequest {
 }
 
 /**
- * Tokens of one request, as lm-eval makes them. White space at the end of the context moves to the continuation, both
- * are encoded as one text, and the continuation's tokens are those past as many as the context has when it stands
- * alone, so that a token across the border does not shorten the context.
+ * Tokens of requests, as lm-eval makes them. White space at the end of the context moves to the continuation, both are
+ * encoded as one text, and the continuation's tokens are those past as many as the context has when it stands alone, so
+ * that a token across the border does not shorten the context.
  *
- * @throws {SdmPruneError} If the context or the continuation has no token.
+ * @throws {SdmPruneError} If a context or a continuation has no token.
  */
-export function encodeRequest(
-  { context, continuation }: LoglikelihoodRequest,
+export function encodeRequests(
+  requests: readonly LoglikelihoodRequest[],
   { tokenizer, addSpecialTokens, prefixTokenId, version }: TextEncoding,
-): TokenRequest {
-  if (context === "") {
-    const special = addSpecialTokens && version === "pinned";
-    const ids = tokenizer.encode(continuation, { addSpecialTokens: special });
-    const isPrefixed = version === "current" && ids[0] === prefixTokenId;
-    return checked({ context: [prefixTokenId], continuation: isPrefixed ? ids.slice(1) : ids }, continuation);
-  }
-  const stripped = pythonRightStrip(context);
-  const contextIds = tokenizer.encode(stripped, { addSpecialTokens });
-  const ids = tokenizer.encode(context + continuation, { addSpecialTokens });
-  return checked({ context: contextIds, continuation: ids.slice(contextIds.length) }, continuation);
+): TokenRequest[] {
+  let last = { text: "", ids: [] as readonly number[] }; // choices of one question follow each other
+  const contextIds = (text: string): readonly number[] => {
+    if (text !== last.text || text === "") {
+      last = { text, ids: tokenizer.encode(text, { addSpecialTokens }) };
+    }
+    return last.ids;
+  };
+  return requests.map(({ context: text, continuation }) => {
+    if (text === "") {
+      const special = addSpecialTokens && version === "pinned";
+      const ids = tokenizer.encode(continuation, { addSpecialTokens: special });
+      const isPrefixed = version === "current" && ids[0] === prefixTokenId;
+      return checked(
+        { context: [prefixTokenId], continuation: isPrefixed ? ids.slice(1) : ids },
+        continuation,
+      );
+    }
+    const context = contextIds(pythonRightStrip(text));
+    const ids = tokenizer.encode(text + continuation, { addSpecialTokens });
+    return checked({ context, continuation: ids.slice(context.length) }, continuation);
+  });
 }
 
 function checked(request: TokenRequest, text: string): TokenRequest {

@@ -1,0 +1,74 @@
+import { mkdir, open, rm, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { errorMessage, SdmPruneError } from "@sdmprune/core";
+import type { ActivationSpill } from "@sdmprune/models";
+
+let counter = 0;
+
+/**
+ * A temporary file of float32 values, made with the first write. Its name is deleted while it is open, so that nothing
+ * is left behind even by a process that is killed.
+ */
+export class ScratchFile implements ActivationSpill {
+  #file: Promise<FileHandle> | undefined;
+  #end = 0;
+
+  /** @param folder - Where to make it; made if need be. */
+  constructor(private readonly folder: string) {}
+
+  /** @throws {SdmPruneError} If the disk refuses. */
+  async write(values: Float32Array): Promise<number> {
+    const place = this.#end;
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    this.#end += bytes.byteLength; // before anything is awaited: the next write goes behind it
+    await this.#withFile(async (file) => {
+      for (let done = 0; done < bytes.byteLength;) {
+        const { bytesWritten } = await file.write(bytes, done, bytes.byteLength - done, place + done);
+        done += bytesWritten;
+      }
+    });
+    return place;
+  }
+
+  /** @throws {SdmPruneError} If the disk refuses. */
+  async read(place: number, out: Float32Array): Promise<void> {
+    const bytes = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
+    await this.#withFile(async (file) => {
+      for (let done = 0; done < bytes.byteLength;) {
+        const { bytesRead } = await file.read(bytes, done, bytes.byteLength - done, place + done);
+        if (bytesRead === 0) throw new Error(`expected ${bytes.byteLength} bytes at ${place}, got ${done}`);
+        done += bytesRead;
+      }
+    });
+  }
+
+  /** Starts over at the beginning of the file. */
+  clear(): void {
+    this.#end = 0;
+  }
+
+  async close(): Promise<void> {
+    const file = await this.#file?.catch(() => undefined);
+    this.#file = undefined;
+    await file?.close();
+  }
+
+  async #withFile(body: (file: FileHandle) => Promise<void>): Promise<void> {
+    try {
+      await body(await (this.#file ??= createUnnamed(this.folder)));
+    } catch (cause) {
+      throw new SdmPruneError(
+        `${this.folder}: expected room for a temporary file, got: ${errorMessage(cause)}. Give more --memory, or free the disk.`,
+        { cause },
+      );
+    }
+  }
+}
+
+async function createUnnamed(folder: string): Promise<FileHandle> {
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, `.sdmprune-${process.pid}-${++counter}.tmp`);
+  const file = await open(path, "wx+");
+  await rm(path);
+  return file;
+}

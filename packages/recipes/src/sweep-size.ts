@@ -1,0 +1,25 @@
+import type { ImportanceCriterion, SweepSample } from "@sdmprune/importance";
+import { needsSamples } from "./create-criterion.js";
+import type { OpenedModel } from "./open-model.js";
+import type { SweepSize } from "./plan-memory.js";
+
+/** What a sweep that feeds these criteria will have to hold, but for a teacher. */
+export function sweepSize(
+  { config, shape }: OpenedModel,
+  samples: readonly SweepSample[],
+  criteria: readonly ImportanceCriterion[],
+): SweepSize {
+  return {
+    config,
+    shape,
+    seqlen: Math.max(0, ...samples.map(({ ids }) => ids.length)),
+    nsamples: criteria.some(needsSamples) ? samples.length : 0,
+    backward: criteria.some(({ needs }) => needs.gradients !== undefined),
+  };
+}
+
+/** Whether a criterion's loss compares the student with a teacher. */
+export function needsTeacher({ needs }: ImportanceCriterion): boolean {
+  const loss = needs.gradients?.loss;
+  return typeof loss === "object" && loss.kind === "blend" && loss.alpha > 0;
+}
