@@ -53,7 +53,10 @@ const report = JSON.parse(
 ) as PythonReport;
 rmSync(scratch, { recursive: true });
 
-const difference = report.logits_last.reduce((most, z, v) => Math.max(most, Math.abs(z - rows.at(-1)![v]!)), 0);
+const difference = report.logits_last.reduce(
+  (most, z, v) => Math.max(most, Math.abs(z - rows.at(-1)![v]!)),
+  0,
+);
 const argmax = rows.map((row) => row.reduce((best, z, v) => (z > row[best]! ? v : best), 0));
 const sameArgmax = argmax.filter((v, t) => v === report.argmax[t]).length;
 const result = {

@@ -110,7 +110,6 @@ describe("--json prints one document on standard output", () => {
       window: 32,
       stride: 32,
       bos: "each",
-      dropPartial: false,
       sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
     });
     expect(generated).toMatchObject({ prompt: "fox", promptIds: [0, 104, 113, 122] });
@@ -245,7 +244,6 @@ describe.skipIf(!existsSync(stories))("on stories260K (skipped without the share
       perplexity: expect.closeTo(perplexity, 4) as number,
       nll: expect.closeTo(nll, 5) as number,
       ...{ tokens, window, stride, bos, sha256 },
-      dropPartial: false,
     });
   });
 });

@@ -51,7 +51,6 @@ describe("perplexity", () => {
       window: 16,
       stride: 16,
       bos: "each",
-      dropPartial: false,
     });
   });
 

@@ -34,7 +34,7 @@ export interface Perplexity {
   readonly stride: number;
   readonly bos: PerplexityBos;
   /** Whether windows that are not full were left out. */
-  readonly dropPartial: boolean;
+  readonly dropPartial?: boolean;
 }
 
 /**
@@ -105,7 +105,7 @@ export async function perplexity(
     task.end();
   }
   const nll = total / tokens;
-  return { perplexity: Math.exp(nll), nll, tokens, window, stride, bos, dropPartial };
+  return { perplexity: Math.exp(nll), nll, tokens, window, stride, bos, ...(dropPartial && { dropPartial }) };
 }
 
 function checkOptions(
