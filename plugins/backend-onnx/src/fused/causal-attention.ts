@@ -8,9 +8,15 @@ import { program, type Program, type TensorView } from "../runtime/program.js";
 /**
  * Scores held at a time, for all heads and a block of queries: never `[heads, T, S]` for long sequences. Blocks also
  * leave out the keys that none of their queries sees, which is nearly half of them. A quarter of this is slower, and
- * more no faster.
+ * more no faster as long as {@link ENOUGH_QUERIES} fit.
  */
 const BLOCK_SCORES = 1 << 20;
+
+/** Every block costs a pass over the keys it sees and, backward, over their gradients: blocks should not be narrower. */
+const ENOUGH_QUERIES = 64;
+
+/** Scores held at most to have {@link ENOUGH_QUERIES} in a block. */
+const MAX_BLOCK_SCORES = 1 << 22;
 
 /** Added to the scores of keys that a query does not see: finite, and its exponential is exactly 0. */
 const HIDDEN = -1e30;
@@ -96,7 +102,8 @@ function sizesOf({ q, k }: Inputs): Sizes {
 }
 
 function blocks({ B, T, S, heads, group }: Sizes): Block[] {
-  const fitting = Math.max(1, Math.floor(BLOCK_SCORES / (heads * group * S)));
+  const fittingIn = (numScores: number) => Math.max(1, Math.floor(numScores / (heads * group * S)));
+  const fitting = Math.max(fittingIn(BLOCK_SCORES), Math.min(ENOUGH_QUERIES, fittingIn(MAX_BLOCK_SCORES)));
   const perRow = Math.ceil(T / fitting);
   const size = Math.ceil(T / perRow);
   const result: Block[] = [];

@@ -1,8 +1,9 @@
 import { backend_util, type TensorInfo, util } from "@tensorflow/tfjs-core";
 import type { OnnxBackend } from "../onnx-backend.js";
-import { program } from "../runtime/program.js";
+import { program, type TensorView } from "../runtime/program.js";
 import { add, prelu } from "./binary.js";
 import { nativeKernel, type NativeKernel } from "./native-kernel.js";
+import { integers } from "./reduction.js";
 import { activate } from "./unary.js";
 
 const EXCEPT = "dtypes other than float32";
@@ -128,6 +129,8 @@ export function matMul(
       { data: left, dims: transposed ? [K, rows] : [used, K] },
       backend.view(b, [bRows, bColumns]),
     ];
+    if (transposed && rows > 2 * TILE_ROWS)
+      return byRowTiles(backend, a, inputs[1]!, { shape, rows, K, transposeB });
     const p = product(transposed, transposeB);
     return rows === 1
       ? firstRows(backend, p, inputs, shape, [2, N])
@@ -149,6 +152,43 @@ function product(transposeA: boolean, transposeB: boolean) {
     (g) => g.output(g.matMul(g.input("float32"), g.input("float32"), { transposeA, transposeB }), "float32"),
     { computeBound: true },
   );
+}
+
+/**
+ * Rows of the result computed at a time where `a` is transposed. The gradient of a weight has few terms per element and
+ * a large result, whose columns leave the cache before ONNX Runtime comes back to them with the next terms. Of 512
+ * terms and 8192 x 2048 elements, tiles take 0.8 of the time of the whole; up to twice this many rows they save nothing.
+ */
+const TILE_ROWS = 1024;
+
+/** `a^T x b` for matrices, tile of rows by tile; with the same bits as at once. */
+function byRowTiles(
+  backend: OnnxBackend,
+  a: TensorInfo,
+  b: TensorView,
+  { shape, rows, K, transposeB }: { shape: number[]; rows: number; K: number; transposeB: boolean },
+): TensorInfo {
+  const p = program(
+    `MatMul tile${transposeB ? " transposeB" : ""}`,
+    (g) => {
+      const [whole, right] = [g.input("float32"), g.input("float32")];
+      const columns = g.op("Slice", [whole, g.input("int64"), g.input("int64"), g.integers(1)]);
+      g.output(g.matMul(columns, right, { transposeA: true, transposeB }), "float32");
+    },
+    { computeBound: true, keepScratch: true },
+  );
+  const { tensor, values } = backend.allocate(shape, "float32");
+  const left = backend.view(a, [K, rows]);
+  const N = shape.at(-1)!;
+  const numTiles = Math.ceil(rows / TILE_ROWS);
+  for (let tile = 0; tile < numTiles; tile++) {
+    const [start, end] = [tile, tile + 1].map((i) => Math.floor((rows * i) / numTiles)) as [number, number];
+    p.run(
+      [left, b, integers([start]), integers([end])],
+      [{ data: values.subarray(start * N, end * N), dims: [end - start, N] }],
+    );
+  }
+  return tensor;
 }
 
 function isMatrix({ shape }: TensorInfo): boolean {
