@@ -1,0 +1,1 @@
+export type { TrainingListener, TrainingMetrics, TrainingStart } from "./training-metrics.js";

@@ -1,0 +1,1 @@
+export type { TrainingListener } from "./training-metrics.js";
