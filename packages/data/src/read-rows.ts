@@ -6,7 +6,9 @@ import { detectFormat, type DatasetFormat } from "./dataset-format.js";
 import { decodeText } from "./decode-text.js";
 import { parquetRows } from "./parquet-rows.js";
 import { isRecord } from "./row-document.js";
-import { concatBytes } from "./split-bytes.js";
+import { concatBytes, splitBytes } from "./split-bytes.js";
+
+const NEWLINE = new Uint8Array([0x0a]);
 
 /** One row of a data set, with all its columns. */
 export interface Row {
@@ -28,19 +30,35 @@ export interface ReadRowsOptions {
  *
  * @throws {FormatError} If the file is malformed or holds text without rows; names the file and the row.
  */
-export async function readRows(source: ByteSource, { name, format }: ReadRowsOptions): Promise<Row[]> {
-  const found = await detectFormat(source, name, format);
-  if (found === "parquet") return parquetRows(source, name);
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of byteChunks(source, name)) chunks.push(chunk);
-  const text = decodeText(concatBytes(chunks), name);
-  switch (found) {
-    case "csv":
-      return csvRows(text, name);
+export async function readRows(source: ByteSource, options: ReadRowsOptions): Promise<Row[]> {
+  const rows: Row[] = [];
+  for await (const row of streamRows(source, options)) rows.push(row);
+  return rows;
+}
+
+/** As {@link readRows}, one after another: of `.jsonl` a line, of `.parquet` a row group is in memory at a time. */
+export async function* streamRows(
+  source: ByteSource,
+  { name, format }: ReadRowsOptions,
+): AsyncGenerator<Row> {
+  const wholeText = async (): Promise<string> => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of byteChunks(source, name)) chunks.push(chunk);
+    return decodeText(concatBytes(chunks), name);
+  };
+  switch (await detectFormat(source, name, format)) {
+    case "parquet":
+      yield* parquetRows(source, name);
+      return;
     case "jsonl":
-      return jsonlRows(text, name);
+      yield* jsonlRows(byteChunks(source, name), name);
+      return;
+    case "csv":
+      yield* csvRows(await wholeText(), name);
+      return;
     case "json":
-      return jsonRows(text, name);
+      yield* jsonRows(await wholeText(), name);
+      return;
     case "text":
       throw new FormatError(
         `${name}: expected rows (.jsonl, .json, .csv, .tsv or .parquet), got plain text. Give a file with one row per document.`,
@@ -48,12 +66,19 @@ export async function readRows(source: ByteSource, { name, format }: ReadRowsOpt
   }
 }
 
-function jsonlRows(text: string, name: string): Row[] {
-  return text.split("\n").flatMap((line, i) => {
-    if (line.trim() === "") return [];
-    const id = `${name}: row ${i + 1}`;
-    return [{ id, value: asRow(parseJson(line, `${id}: expected one JSON value per line`), id) }];
-  });
+async function* jsonlRows(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Row> {
+  let number = 0;
+  for await (const bytes of splitBytes(chunks, NEWLINE)) {
+    const id = `${name}: row ${++number}`;
+    const row = lineRow(decodeText(bytes, id), id);
+    if (row) yield row;
+  }
+}
+
+/** The row of one line; undefined for a blank one. */
+function lineRow(line: string, id: string): Row | undefined {
+  if (line.trim() === "") return undefined;
+  return { id, value: asRow(parseJson(line, `${id}: expected one JSON value per line`), id) };
 }
 
 function jsonRows(text: string, name: string): Row[] {
@@ -61,7 +86,10 @@ function jsonRows(text: string, name: string): Row[] {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    if (/^\s*\{[^\n]*\}\s*\n\s*\{/.test(text)) return jsonlRows(text, name); // one row per line under the name .json
+    if (/^\s*\{[^\n]*\}\s*\n\s*\{/.test(text)) {
+      // one row per line under the name .json
+      return text.split("\n").flatMap((line, i) => lineRow(line, `${name}: row ${i + 1}`) ?? []);
+    }
     throw new FormatError(
       `${name}: expected JSON, got text that is not (${errorMessage(cause)}). Correct the file.`,
       { cause },

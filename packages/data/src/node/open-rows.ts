@@ -24,16 +24,35 @@ export interface RowFiles {
  */
 export async function openRows(
   spec: string,
-  { selection, ...hub }: HubDatasetOptions & { selection?: string } = {},
+  options: HubDatasetOptions & { selection?: string } = {},
 ): Promise<RowFiles> {
-  if (spec.startsWith(HUB_PREFIX)) return readAll(await openHubDataset(spec, hub));
+  return readAll(await findDataFiles(spec, options));
+}
+
+/** A file of a data set on disk, and what messages call it. */
+export interface DataFile {
+  readonly path: string;
+  readonly name: string;
+}
+
+/**
+ * The files of `spec`: itself, those of a folder that `selection` chooses (without one, all of one format), or
+ * those of `hub:…`, downloaded.
+ *
+ * @throws {NotFoundError} If there is nothing of that name.
+ */
+export async function findDataFiles(
+  spec: string,
+  { selection, ...hub }: HubDatasetOptions & { selection?: string } = {},
+): Promise<readonly DataFile[]> {
+  if (spec.startsWith(HUB_PREFIX)) return openHubDataset(spec, hub);
   const info = await stat(spec).catch((cause: unknown) => {
     throw new NotFoundError(
       `${spec}: expected a file or folder with rows, got: ${errorMessage(cause)}. Check the path.`,
       { cause },
     );
   });
-  if (!info.isDirectory()) return readAll([{ path: spec, name: basename(spec) }]);
+  if (!info.isDirectory()) return [{ path: spec, name: basename(spec) }];
   const names = (await readdir(spec, { recursive: true, withFileTypes: true }))
     .filter((entry) => !entry.isDirectory())
     .map((entry) => relative(spec, join(entry.parentPath, entry.name)).split(sep).join("/"));
@@ -43,10 +62,10 @@ export async function openRows(
     place: "folder",
     example: `${spec}/path/of/file`,
   });
-  return readAll(chosen.map((name) => ({ path: join(spec, name), name: basename(name) })));
+  return chosen.map((name) => ({ path: join(spec, name), name: basename(name) }));
 }
 
-async function readAll(files: readonly { path: string; name: string }[]): Promise<RowFiles> {
+async function readAll(files: readonly DataFile[]): Promise<RowFiles> {
   const rows: Row[] = [];
   const described: SourceFile[] = [];
   for (const { path, name } of files) {
