@@ -52,6 +52,11 @@ export interface BlockObserver {
    * parameter's shape. `tf.clone` it to keep it: it is disposed after the call.
    */
   weight?(name: string, gradient: tf.Tensor): void;
+  /**
+   * Called in a backward pass for every layer with a mask in `neuronMasks`, with the gradient by the mask, shape `[F]`.
+   * `tf.clone` it to keep it.
+   */
+  neuronMask?(layer: number, gradient: tf.Tensor1D): void;
 }
 
 /** One gated MLP in a forward pass. `F` = intermediate size. */

@@ -40,7 +40,7 @@ export type { KeptSlices, ReadWeightOptions } from "./read-weight.js";
 export { reportLinear, reportWeight } from "./report-weight.js";
 export { sampleToken } from "./sample-token.js";
 export type { SamplingOptions } from "./sample-token.js";
-export type { SequenceContext, SequenceOptions } from "./sequence-context.js";
+export type { NeuronMasks, SequenceContext, SequenceOptions } from "./sequence-context.js";
 export { TensorScope } from "./tensor-scope.js";
 export type { WeightResidency } from "./weight-cache.js";
 export type { WeightInfo, WeightReadOptions, WeightSource } from "./weight-source.js";

@@ -1,6 +1,12 @@
 import type { AttentionSegment, tf } from "@sdmprune/tensor";
 import type { KeyValueCache } from "./key-value-cache.js";
 
+/**
+ * Factor of every MLP neuron's gate and up projection, per layer; shape `[F]`, float32. `undefined` leaves a layer as it
+ * is. An observer's `neuronMask` sees the gradients.
+ */
+export type NeuronMasks = readonly (tf.Tensor1D | undefined)[];
+
 /** What all blocks share in one pass over a batch of sequences: its shape, positions, masks and cache. */
 export interface SequenceContext {
   /** Number of sequences. */
@@ -10,7 +16,8 @@ export interface SequenceContext {
   readonly attentionBias?: tf.Tensor4D | undefined;
   readonly cache?: KeyValueCache | undefined;
   readonly segments?: readonly AttentionSegment[] | undefined;
-  /** Frees the tables it made. The attention bias and the cache stay. */
+  readonly neuronMasks?: NeuronMasks | undefined;
+  /** Frees the tables it made. The attention bias, the cache and the masks stay. */
   dispose(): void;
 }
 
@@ -34,4 +41,6 @@ export interface SequenceOptions {
    * `[batch, heads, length, keys]`. The caller keeps it alive and disposes it.
    */
   readonly attentionBias?: tf.Tensor4D;
+  /** Masks of the MLP neurons. The caller keeps them alive and disposes them. */
+  readonly neuronMasks?: NeuronMasks;
 }

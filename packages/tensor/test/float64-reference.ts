@@ -126,13 +126,17 @@ export function gatedMlp64(
   w: Mlp64,
   hidden: number,
   activation: GatedActivationName,
+  maskAt: "activation" | "projections" = "activation",
 ): Float64Array {
   const intermediate = w.gate.length / hidden;
   const g = linear64(x, w.gate, hidden, w.gateBias);
   const u = linear64(x, w.up, hidden, w.upBias);
-  const a = g.map(
-    (value, i) => ACTIVATIONS_64[activation](value) * u[i]! * (w.mask?.[i % intermediate] ?? 1),
-  );
+  const a = g.map((value, i) => {
+    const mask = w.mask?.[i % intermediate] ?? 1;
+    return maskAt === "projections"
+      ? ACTIVATIONS_64[activation](mask * value) * (mask * u[i]!)
+      : ACTIVATIONS_64[activation](value) * u[i]! * mask;
+  });
   return linear64(a, w.down, intermediate, w.downBias);
 }
 

@@ -7,6 +7,7 @@ import {
   rmsNormBackward,
   rmsNormBackwardWeight,
   tf,
+  type GatedMlpOptions,
 } from "@sdmprune/tensor";
 import type { Block, BlockObserver } from "../block.js";
 import { reportWeight } from "../report-weight.js";
@@ -38,7 +39,11 @@ export function createLlamaBlock(
   layer: number,
 ): Block<LlamaSequence, LlamaBlockSaved> {
   const eps = config.rmsNormEps;
-  const mlpOptions = { activation: config.hiddenAct };
+  const mlpOptions = ({ neuronMasks }: LlamaSequence): GatedMlpOptions => ({
+    activation: config.hiddenAct,
+    mask: neuronMasks?.[layer],
+    maskAt: "projections",
+  });
 
   /** `x + attention(norm(x))`, without or with what its backward pass needs. */
   const attend = (x: tf.Tensor2D, context: LlamaSequence): { middle: tf.Tensor2D; saved: AttentionSaved } =>
@@ -65,7 +70,7 @@ export function createLlamaBlock(
       const { middle, saved: attentionSaved } = attend(x, context);
       scope.ownAll({ middle, ...attentionSaved });
       const input = scope.own(rmsNorm(middle, postAttentionNorm, eps));
-      const { output: mlpOutput, saved: mlpSaved } = gatedMlpSaving(input, mlp, mlpOptions);
+      const { output: mlpOutput, saved: mlpSaved } = gatedMlpSaving(input, mlp, mlpOptions(context));
       scope.ownAll({ mlpOutput, ...mlpSaved });
       observer?.mlp?.({ layer, weights: mlp, input, ...mlpSaved });
       const output = scope.own(tf.add<tf.Tensor2D>(middle, mlpOutput));
@@ -91,7 +96,7 @@ export function createLlamaBlock(
         const { middle } = attend(x, context);
         return tf.add<tf.Tensor2D>(
           middle,
-          gatedMlp(rmsNorm(middle, postAttentionNorm, eps), mlp, mlpOptions),
+          gatedMlp(rmsNorm(middle, postAttentionNorm, eps), mlp, mlpOptions(context)),
         );
       });
     },
@@ -107,7 +112,7 @@ export function createLlamaBlock(
       return tf.tidy(() => {
         const { middle, saved } = attend(x, context);
         const input = rmsNorm(middle, postAttentionNorm, eps);
-        return { x: tf.clone(x), middle, ...saved, ...gatedMlpRecompute(input, mlp, mlpOptions) };
+        return { x: tf.clone(x), middle, ...saved, ...gatedMlpRecompute(input, mlp, mlpOptions(context)) };
       });
     },
 
@@ -118,7 +123,9 @@ export function createLlamaBlock(
         const weights = llamaBlockWeights(store, config, layer);
         const { x, middle } = saved;
         const mlpInput = scope.own(rmsNorm(middle, weights.postAttentionNorm, eps));
-        const dMlpInput = scope.own(mlpBackward(config, weights.mlp, layer, mlpInput, saved, dy, observer));
+        const dMlpInput = scope.own(
+          mlpBackward(config, weights.mlp, layer, mlpInput, saved, dy, mlpOptions(context), observer),
+        );
         scope.free(mlpInput, saved.gate, saved.up, saved.activation);
         const dMiddle = scope.own(
           throughNorm(

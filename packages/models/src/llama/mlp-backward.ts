@@ -1,4 +1,10 @@
-import { gatedMlpBackward, type GatedMlpSaved, type GatedMlpWeights, type tf } from "@sdmprune/tensor";
+import {
+  gatedMlpBackward,
+  type GatedMlpOptions,
+  type GatedMlpSaved,
+  type GatedMlpWeights,
+  type tf,
+} from "@sdmprune/tensor";
 import type { BlockObserver } from "../block.js";
 import { reportLinear } from "../report-weight.js";
 import { TensorScope } from "../tensor-scope.js";
@@ -11,6 +17,7 @@ import { llamaModuleName } from "./weights.js";
  *
  * @param input - Of the MLP, after its norm; shape `[N, H]`.
  * @param dy - Gradient with respect to the MLP's output; shape `[N, H]`.
+ * @param options - Those of the forward pass.
  * @returns Gradient with respect to `input`; shape `[N, H]`. The caller disposes it.
  */
 export function mlpBackward(
@@ -20,14 +27,14 @@ export function mlpBackward(
   input: tf.Tensor2D,
   { gate, up, activation }: GatedMlpSaved,
   dy: tf.Tensor2D,
+  options: GatedMlpOptions,
   observer?: BlockObserver,
 ): tf.Tensor2D {
   const scope = new TensorScope();
   try {
-    const grads = scope.ownAll(
-      gatedMlpBackward(input, weights, { gate, up, activation }, dy, { activation: config.hiddenAct }),
-    );
-    const { dx, activationGrad, gateGrad, upGrad } = grads;
+    const grads = scope.ownAll(gatedMlpBackward(input, weights, { gate, up, activation }, dy, options));
+    const { dx, activationGrad, gateGrad, upGrad, maskGrad } = grads;
+    if (maskGrad) observer?.neuronMask?.(layer, maskGrad);
     observer?.mlp?.({
       layer,
       weights,

@@ -12,7 +12,7 @@ export function llamaSequence(
   config: LlamaConfig,
   batch: number,
   length: number,
-  { cache, positions, attentionBias, segments }: SequenceOptions,
+  { cache, positions, attentionBias, segments, neuronMasks }: SequenceOptions,
 ): LlamaSequence {
   if (!Number.isSafeInteger(batch) || batch < 1 || !Number.isSafeInteger(length) || length < 1) {
     throw new UsageError(
@@ -22,6 +22,11 @@ export function llamaSequence(
   if (segments && (batch > 1 || cache || attentionBias)) {
     throw new UsageError(
       "sequence: expected segments in one sequence, without a cache or an attention bias. Leave these out.",
+    );
+  }
+  if (neuronMasks && neuronMasks.length !== config.numLayers) {
+    throw new UsageError(
+      `sequence: expected neuronMasks for ${config.numLayers} layers, got ${neuronMasks.length}.`,
     );
   }
   const start = cache?.length ?? 0;
@@ -48,6 +53,7 @@ export function llamaSequence(
     attentionBias,
     cache,
     segments,
+    neuronMasks,
     tables,
     dispose() {
       tables.cos.dispose();

@@ -31,12 +31,15 @@ describe("gatedMlp", () => {
     });
   });
 
-  it.each(["silu", "gelu", "gelu_pytorch_tanh", "relu"] as const)(
-    "has the gradients of finite differences with %s, biases and a mask",
-    async (activation) => {
+  const activations = ["silu", "gelu", "gelu_pytorch_tanh", "relu"] as const;
+  const maskPlaces = ["activation", "projections"] as const;
+  it.each(activations.flatMap((activation) => maskPlaces.map((maskAt) => [activation, maskAt] as const)))(
+    "has the gradients of finite differences with %s, biases and a mask at the %s",
+    async (activation, maskAt) => {
       const [N, H, F] = [3, 4, 5];
       const x = randomValues("x", N * H);
       const dy = randomValues("dy", N * H);
+      const hasKink = activation === "relu" && maskAt === "projections"; // at 0, where there is no derivative
       const w64 = {
         gate: randomValues("gate", F * H),
         up: randomValues("up", F * H),
@@ -44,10 +47,14 @@ describe("gatedMlp", () => {
         gateBias: randomValues("gateBias", F),
         upBias: randomValues("upBias", F),
         downBias: randomValues("downBias", H),
-        mask: Float64Array.of(1, 0, 0.5, -1, 2),
+        mask: Float64Array.of(1, hasKink ? 0.25 : 0, 0.5, -1, 2),
       } satisfies Mlp64;
       const by = (name: keyof Mlp64): Float64Array =>
-        vectorJacobianProduct((v) => gatedMlp64(x, { ...w64, [name]: v }, H, activation), w64[name], dy);
+        vectorJacobianProduct(
+          (v) => gatedMlp64(x, { ...w64, [name]: v }, H, activation, maskAt),
+          w64[name],
+          dy,
+        );
 
       await expectNoLeak(() => {
         const t = tensor<tf.Tensor2D>(x, [N, H]);
@@ -61,18 +68,18 @@ describe("gatedMlp", () => {
           upBias: tensor<tf.Tensor1D>(w64.upBias, [F]),
           downBias: tensor<tf.Tensor1D>(w64.downBias, [H]),
         };
-        const { output, saved } = gatedMlpSaving(t, weights, { activation, mask });
-        const g = gatedMlpBackward(t, weights, saved, d, { activation, mask });
-        const expected = gatedMlp64(x, w64, H, activation);
+        const { output, saved } = gatedMlpSaving(t, weights, { activation, mask, maskAt });
+        const g = gatedMlpBackward(t, weights, saved, d, { activation, mask, maskAt });
+        const expected = gatedMlp64(x, w64, H, activation, maskAt);
         expectValues(output, expected);
-        expectValues(gatedMlp(t, weights, { activation, mask }), expected);
+        expectValues(gatedMlp(t, weights, { activation, mask, maskAt }), expected);
         expectValues(linearBackwardWeight(t, g.gateGrad), by("gate"));
         expectValues(linearBackwardWeight(t, g.upGrad), by("up"));
         expectValues(linearBackwardWeight(saved.activation, d), by("down"));
         expectValues(linearBackwardBias(g.gateGrad), by("gateBias"));
         expectValues(linearBackwardBias(g.upGrad), by("upBias"));
         expectValues(g.maskGrad!, by("mask"));
-        expectValues(g.dx, vectorJacobianProduct((v) => gatedMlp64(v, w64, H, activation), x, dy)); // prettier-ignore
+        expectValues(g.dx, vectorJacobianProduct((v) => gatedMlp64(v, w64, H, activation, maskAt), x, dy)); // prettier-ignore
         tf.dispose([t, d, mask, ...Object.values(weights), ...Object.values(saved)] as tf.Tensor[]);
         tf.dispose([g.gateGrad, g.upGrad, g.activationGrad]);
       });

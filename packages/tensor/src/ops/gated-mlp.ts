@@ -25,6 +25,11 @@ export interface GatedMlpOptions {
   activation?: GatedActivationName | undefined;
   /** Factor of every neuron: 0 takes a neuron out. `[F]`, float32. */
   mask?: tf.Tensor1D | undefined;
+  /**
+   * What the mask multiplies. `activation`: `act(g) * u`. `projections`: `g` and `u` each, so that a soft mask can be
+   * folded into the rows of both matrices. Default `activation`; masks of zeros and ones are the same either way.
+   */
+  maskAt?: "activation" | "projections" | undefined;
 }
 
 /** What the backward pass needs of the forward pass; `[N, F]` each. */
@@ -33,7 +38,7 @@ export interface GatedMlpSaved {
   gate: tf.Tensor2D;
   /** `u = x up^T` */
   up: tf.Tensor2D;
-  /** `a = act(g) * u * mask`, the input of the down projection. */
+  /** `a = act(g) * u`, masked: the input of the down projection. */
   activation: tf.Tensor2D;
 }
 
@@ -53,7 +58,7 @@ export interface GatedMlpGradients {
 
 /**
  * Gated MLP of a Llama (Shazeer 2020, https://arxiv.org/abs/2002.05202):
- * `y = (act(x gate^T) * (x up^T) * mask) down^T`, with the biases if there are any.
+ * `y = (act(x gate^T) * (x up^T) * mask) down^T`, with the biases if there are any; `maskAt` moves the mask.
  *
  * Shapes: `N` = rows, `H` = hidden, `F` = intermediate; float32.
  *
@@ -125,24 +130,39 @@ export function gatedMlpBackward(
   checkShape("gatedMlpBackward", "dy", dy, ["N", "H"], sizes);
   checkShape("gatedMlpBackward", "saved.gate", saved.gate, ["N", "F"], sizes);
   checkShape("gatedMlpBackward", "saved.up", saved.up, ["N", "F"], sizes);
-  const { activation = "silu", mask } = options;
   return tf.tidy(() => {
     const activationGrad = linearBackwardInput(dy, weights.down); // [N, H] [H, F] -> [N, F]
-    const [gateGrad, upGrad] = gatedActivationBackward(
-      saved.gate,
-      saved.up,
-      activationGrad,
-      activation,
-      mask,
-    );
+    const { gateGrad, upGrad, maskGrad } = backwardToProjections(saved, activationGrad, options);
     const dx = tf.add(linearBackwardInput(gateGrad, weights.gate), linearBackwardInput(upGrad, weights.up));
     const gradients: GatedMlpGradients = { dx: dx as tf.Tensor2D, gateGrad, upGrad, activationGrad };
-    if (mask) {
-      const unmasked = gatedActivation(saved.gate, saved.up, activation);
-      gradients.maskGrad = tf.sum(tf.mul(activationGrad, unmasked), 0);
-    }
+    if (maskGrad) gradients.maskGrad = maskGrad;
     return gradients as unknown as tf.TensorContainerObject;
   }) as unknown as GatedMlpGradients;
+}
+
+/** From the gradient by the activation to those by the projections before the mask, and by the mask. */
+function backwardToProjections(
+  { gate, up }: GatedMlpSaved,
+  activationGrad: tf.Tensor2D,
+  { activation = "silu", mask, maskAt }: GatedMlpOptions,
+): { gateGrad: tf.Tensor2D; upGrad: tf.Tensor2D; maskGrad?: tf.Tensor1D } {
+  if (!mask || maskAt !== "projections") {
+    const [gateGrad, upGrad] = gatedActivationBackward(gate, up, activationGrad, activation, mask);
+    if (!mask) return { gateGrad, upGrad };
+    const unmasked = gatedActivation(gate, up, activation);
+    return { gateGrad, upGrad, maskGrad: tf.sum(tf.mul(activationGrad, unmasked), 0) };
+  }
+  const [dGate, dUp] = gatedActivationBackward(
+    tf.mul(gate, mask),
+    tf.mul(up, mask),
+    activationGrad,
+    activation,
+  );
+  return {
+    gateGrad: tf.mul(dGate, mask),
+    upGrad: tf.mul(dUp, mask),
+    maskGrad: tf.sum(tf.add(tf.mul(dGate, gate), tf.mul(dUp, up)), 0), // [N, F] -> [F]
+  };
 }
 
 function forward(x: tf.Tensor2D, weights: GatedMlpWeights, options: GatedMlpOptions) {
@@ -150,10 +170,19 @@ function forward(x: tf.Tensor2D, weights: GatedMlpWeights, options: GatedMlpOpti
   return { output: linear(saved.activation, weights.down, weights.downBias), saved };
 }
 
-function untilDown(x: tf.Tensor2D, weights: GatedMlpWeights, { activation = "silu", mask }: GatedMlpOptions) {
+function untilDown(x: tf.Tensor2D, weights: GatedMlpWeights, options: GatedMlpOptions) {
   const gate = linear(x, weights.gate, weights.gateBias);
   const up = linear(x, weights.up, weights.upBias);
-  return { gate, up, activation: gatedActivation(gate, up, activation, mask) };
+  return { gate, up, activation: maskedActivation(gate, up, options) };
+}
+
+function maskedActivation(
+  gate: tf.Tensor2D,
+  up: tf.Tensor2D,
+  { activation = "silu", mask, maskAt }: GatedMlpOptions,
+): tf.Tensor2D {
+  if (!mask || maskAt !== "projections") return gatedActivation(gate, up, activation, mask);
+  return gatedActivation(tf.mul(gate, mask), tf.mul(up, mask), activation);
 }
 
 function gatedActivation(
