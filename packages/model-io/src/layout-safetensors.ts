@@ -8,7 +8,7 @@ export interface TensorSpec {
   readonly shape: readonly number[];
 }
 
-/** A tensor to be written. `data` is called once, when its turn comes. */
+/** A tensor to be written. `data` is called once, when the one before has given its own. */
 export interface TensorToWrite extends TensorSpec {
   /** Row-major little-endian elements. */
   readonly data: () => Uint8Array | Promise<Uint8Array>;

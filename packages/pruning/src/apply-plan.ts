@@ -9,7 +9,8 @@ import { padTensor, sliceTensor } from "./slice-tensor.js";
 export interface TensorSource {
   tensorNames(): Iterable<string>;
   info(name: string): { readonly dtype: DType; readonly shape: readonly number[] };
-  read(name: string): Promise<Uint8Array>;
+  /** @param options - `into`: as many bytes, which may be written to and returned, to spare an array. */
+  read(name: string, options?: { into?: Uint8Array | undefined }): Promise<Uint8Array>;
 }
 
 /** A tensor to be written: what a writer must know first, and its bytes when their turn comes. */
@@ -34,7 +35,7 @@ export interface ApplyPlanOptions {
 
 /**
  * The tensors of the checkpoint with the plan's neurons alone, in the checkpoint's dtypes and order. What is
- * kept stays equal bit for bit; one tensor is in memory at a time.
+ * kept stays equal bit for bit; one tensor is read at a time, and what is cut goes through one array.
  *
  * @throws {UsageError} If the plan, the groups or the edits do not fit the checkpoint, or `padTo` is too narrow.
  */
@@ -70,12 +71,16 @@ export function applyPlan(
       cuts.set(tensor, { kept, axis, width: padTo ?? kept.length });
     }
   }
+  const scratch = new Scratch();
   return names.map((name) => {
     const { dtype, shape } = source.info(name);
     const edit = edits.findLast((each) => each.names.includes(name)); // a later stage edits what an earlier one left
-    const data = edit ? () => readEdit(edit, name, dtype, shape) : () => source.read(name);
+    const data = (into?: Uint8Array): Promise<Uint8Array> =>
+      edit ? readEdit(edit, name, dtype, shape) : source.read(name, { into });
     const cut = cuts.get(name);
-    return cut ? cutTensor({ name, dtype, shape, data }, cut) : { name, dtype, shape, data };
+    return cut
+      ? cutTensor({ name, dtype, shape, data }, cut, scratch)
+      : { name, dtype, shape, data: () => data() };
   });
 }
 
@@ -102,7 +107,28 @@ interface Cut {
   readonly width: number;
 }
 
-function cutTensor(tensor: PrunedTensor, { kept, axis, width }: Cut): PrunedTensor {
+/** The array that tensors are read into before they are cut: fresh memory is slower than the disk's cache. */
+class Scratch {
+  #bytes = new Uint8Array(0);
+
+  /** Lends the array to `body`; a second borrower at the same time gets one of its own. */
+  async lend<R>(size: number, body: (into: Uint8Array) => Promise<R>): Promise<R> {
+    const bytes = this.#bytes.byteLength >= size ? this.#bytes : new Uint8Array(size);
+    this.#bytes = new Uint8Array(0);
+    try {
+      return await body(bytes.subarray(0, size));
+    } finally {
+      if (bytes.byteLength > this.#bytes.byteLength) this.#bytes = bytes;
+    }
+  }
+}
+
+/** A tensor that can be read into an array that is there already. */
+interface ReadableTensor extends Omit<PrunedTensor, "data"> {
+  data(into: Uint8Array): Promise<Uint8Array>;
+}
+
+function cutTensor(tensor: ReadableTensor, { kept, axis, width }: Cut, scratch: Scratch): PrunedTensor {
   const { name, dtype, shape } = tensor;
   const itemSize = tensorByteLength(dtype, [1], name);
   const resized = (size: number): number[] => shape.map((dim, i) => (i === axis ? size : dim));
@@ -110,10 +136,11 @@ function cutTensor(tensor: PrunedTensor, { kept, axis, width }: Cut): PrunedTens
     name,
     dtype,
     shape: resized(width),
-    data: async () => {
-      const cut = sliceTensor(await tensor.data(), shape, itemSize, kept, axis);
-      return padTensor(cut, resized(kept.length), itemSize, width, axis);
-    },
+    data: () =>
+      scratch.lend(tensorByteLength(dtype, shape, name), async (into) => {
+        const cut = sliceTensor(await tensor.data(into), shape, itemSize, kept, axis);
+        return padTensor(cut, resized(kept.length), itemSize, width, axis);
+      }),
   };
 }
 

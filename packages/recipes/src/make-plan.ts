@@ -56,8 +56,12 @@ export interface MadePlan extends ScoreOrigin {
   readonly allocation: string;
   readonly target: JsonValue;
   readonly edits: readonly TensorEdits[];
-  /** Score file of the method. */
-  readonly scores?: Uint8Array;
+  /**
+   * Makes the score file of the method.
+   *
+   * @throws {UsageError} If the scores came from a file and are not this model's.
+   */
+  readonly scores?: () => Promise<Uint8Array>;
   readonly work?: WorkFolder | undefined;
 }
 
@@ -106,7 +110,8 @@ export async function makePlan(run: Run, model: OpenedModel, request: PruneReque
   const width = targetWidth(model.shape, target);
   const stages = method.stages({ shape: model.shape, width });
 
-  const sourceSha256 = await model.checkpoint.hash();
+  // With scores from a file it is wanted at the end only, and takes as long as all the rest.
+  const sourceSha256 = scores ? undefined : await model.checkpoint.hash();
   const calibration =
     method.needsCalibration && !scores
       ? await drawCalibration(run, model, request.calibration, `method "${methodName}"`)
@@ -128,7 +133,6 @@ export async function makePlan(run: Run, model: OpenedModel, request: PruneReque
     ...origin,
   };
   const manifest = {
-    model_sha256: sourceSha256,
     method: methodName,
     method_options: methodOptions,
     ...origin,
@@ -140,6 +144,7 @@ export async function makePlan(run: Run, model: OpenedModel, request: PruneReque
       : await WorkFolder.open(
           request.output,
           toJson({
+            model_sha256: sourceSha256,
             ...manifest,
             allocation: allocationName,
             target,
@@ -159,20 +164,26 @@ export async function makePlan(run: Run, model: OpenedModel, request: PruneReque
     budget,
     scratchFolder: request.output === undefined ? tmpdir() : dirname(resolve(request.output)),
   }).catch(async (error: unknown) => {
+    await scores?.verify(); // scores of another model need no other complaint
     // Going on would end the same way, unless somebody stopped it.
     if (isSdmPruneError(error) && !run.signal.aborted) await work?.remove();
     throw error;
   });
+  if (request.planOnly) await scores?.verify();
   return {
     ...settings,
     plan: createPlan(model.family.modelType, model.shape, result.kept),
     stages: stages.map(({ name }) => name),
     edits: result.edits,
-    scores: await encodeScoreFile({
-      importances: new Map(),
-      stages: result.stages,
-      manifest: toJson({ ...manifest, stages: result.calls }) as Record<string, JsonValue>,
-    }),
+    scores: async () => {
+      await scores?.verify();
+      const recorded = { model_sha256: await model.checkpoint.hash(), ...manifest, stages: result.calls };
+      return encodeScoreFile({
+        importances: new Map(),
+        stages: result.stages,
+        manifest: toJson(recorded) as Record<string, JsonValue>,
+      });
+    },
     work,
   };
 }

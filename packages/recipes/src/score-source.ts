@@ -10,23 +10,33 @@ export interface ScoreSource {
   readonly file: ScoreFile;
   /** Its name, for errors. */
   readonly name: string;
+  /**
+   * Waits until it is certain that the scores are this model's, which takes as long as reading its weights.
+   *
+   * @throws {UsageError} If the file says that it was made from another model.
+   */
+  verify(): Promise<void>;
 }
 
 /**
- * Opens a score file.
+ * Opens a score file, and begins to look whether it fits the model.
  *
  * @throws {FormatError} If it is none.
- * @throws {UsageError} If it says that it was made from another model.
  */
 export async function openScoreSource(name: string, model: OpenedModel): Promise<ScoreSource> {
   const file = await readScoreFile(await FileByteSource.open(name), name);
+  const verified = verifyModel(name, file, model);
+  verified.catch(() => undefined); // whoever asks for it is told
+  return { file, name, verify: () => verified };
+}
+
+async function verifyModel(name: string, file: ScoreFile, model: OpenedModel): Promise<void> {
   const madeFrom = file.manifest["model_sha256"];
   if (typeof madeFrom === "string" && madeFrom !== (await model.checkpoint.hash())) {
     throw new UsageError(
       `${name}: expected scores of ${model.name}, got those of another model (sha256 ${madeFrom.slice(0, 12)}). Score this model first.`,
     );
   }
-  return { file, name };
 }
 
 /** How the scores of a stage come about. Two calls that are equal as JSON give the same scores. */

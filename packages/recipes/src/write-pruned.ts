@@ -25,6 +25,7 @@ export async function writePruned(
 ): Promise<void> {
   const isUniform = writtenWidths.every((width) => width === writtenWidths[0]);
   const edits = family.setWidth(checkpoint.config, isUniform ? writtenWidths[0]! : writtenWidths);
+  void checkpoint.hash().catch(() => undefined); // begins, if it was not wanted before; failures are met below
   const task = "write checkpoint";
   run.progress({ type: "start", task, unit: "bytes" });
   await writeCheckpointInto(folder, {
@@ -35,19 +36,22 @@ export async function writePruned(
       ...(isUniform && { padTo: writtenWidths[0]! }),
     }),
     carryOverFrom: checkpoint,
-    extraFiles: {
-      "pruning_manifest.json": pruningManifest({
-        ...made,
-        writtenWidths,
-        exportForm: request.exportForm ?? "padded",
-        sourceSha256: await checkpoint.hash(),
-        ...(made.scores && { scoresSha256: createHash("sha256").update(made.scores).digest("hex") }),
-      }),
-    },
     onProgress: (done, total) => run.progress({ type: "advance", task, done, total, unit: "bytes" }),
     signal: run.signal,
   });
-  if (made.scores) await folder.writeFile("pruning/scores.safetensors", made.scores);
+  // These two wait for the checkpoint's hash, which was computed meanwhile.
+  const scores = await made.scores?.();
+  await folder.writeFile(
+    "pruning_manifest.json",
+    pruningManifest({
+      ...made,
+      writtenWidths,
+      exportForm: request.exportForm ?? "padded",
+      sourceSha256: await checkpoint.hash(),
+      ...(scores && { scoresSha256: createHash("sha256").update(scores).digest("hex") }),
+    }),
+  );
+  if (scores) await folder.writeFile("pruning/scores.safetensors", scores);
   await folder.writeFile("pruning/plan.json", encodePlan(made.plan));
   await folder.writeFile("run.json", runRecord(request, startedAt));
   run.progress({ type: "end", task });

@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { errorMessage, NotFoundError } from "@sdmprune/core";
 import { type Checkpoint, type FileSet, openCheckpointFiles } from "../open-checkpoint.js";
 import { isCarriedFile } from "./carried-files.js";
 import { FileByteSource } from "./file-byte-source.js";
+import { hashFiles } from "./hash-files.js";
 
 /** A checkpoint in a folder. */
 export interface FolderCheckpoint extends Checkpoint {
@@ -15,7 +14,7 @@ export interface FolderCheckpoint extends Checkpoint {
   carriedFiles(): Promise<readonly string[]>;
   /**
    * SHA-256 (hex) over the names and contents of `config.json` and the files of weights, sorted by name.
-   * Read once, then remembered.
+   * Read once, in a thread of its own if they are large, then remembered.
    */
   hash(): Promise<string>;
 }
@@ -51,16 +50,4 @@ export function folderFiles(dir: string): FileSet {
     },
     open: (file) => FileByteSource.open(join(dir, basename(file))),
   };
-}
-
-async function hashFiles(dir: string, names: readonly string[]): Promise<string> {
-  const hash = createHash("sha256");
-  for (const name of [...names].sort()) {
-    const contents = createHash("sha256");
-    for await (const piece of createReadStream(join(dir, name), { highWaterMark: 2 ** 20 })) {
-      contents.update(piece as Uint8Array);
-    }
-    hash.update(`${name} ${contents.digest("hex")}\n`);
-  }
-  return hash.digest("hex");
 }

@@ -35,7 +35,7 @@ export interface WriteCheckpointOptions {
 
 /**
  * Writes a checkpoint folder that stock tools load; it appears whole or not at all (see `AtomicFolder`).
- * Memory holds one tensor at a time. A tied checkpoint is written without its output matrix, as
+ * Memory holds two tensors at a time: one being written, and the next. A tied checkpoint is written without its output matrix, as
  * transformers does.
  *
  * @throws {UsageError} If `outDir` exists and `force` is not given, or there are no tensors.

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { withDiskErrors } from "./disk-error.js";
 import { syncFolder } from "./sync-to-disk.js";
@@ -30,6 +30,9 @@ export async function writeFileAtomic(
   });
 }
 
+/** Bytes after which the disk is set to work, while the next ones are made. */
+const FLUSH_BYTES = 2 ** 27;
+
 /** Writes a new file and waits until its contents have reached the disk. */
 export async function writeFileSynced(
   path: string,
@@ -40,10 +43,41 @@ export async function writeFileSynced(
     if (typeof data === "string" || data instanceof Uint8Array) {
       await file.writeFile(data);
     } else {
-      for await (const piece of data) await file.writeFile(piece);
+      await writePieces(file, data);
     }
     await file.sync();
   } finally {
     await file.close();
+  }
+}
+
+async function writePieces(
+  file: FileHandle,
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  let unflushed = 0;
+  let flushing: Promise<void> | undefined;
+  const flush = async (): Promise<void> => {
+    await file.datasync();
+    flushing = undefined; // after a failure it stays, and is thrown below
+  };
+  try {
+    for await (const piece of pieces) {
+      for (let done = 0; done < piece.byteLength;) {
+        const { bytesWritten } = await file.write(
+          piece,
+          done,
+          Math.min(FLUSH_BYTES, piece.byteLength - done),
+        );
+        done += bytesWritten;
+        unflushed += bytesWritten;
+        if (unflushed < FLUSH_BYTES || flushing) continue;
+        unflushed = 0;
+        flushing = flush();
+        flushing.catch(() => undefined);
+      }
+    }
+  } finally {
+    await flushing; // before the file is closed
   }
 }

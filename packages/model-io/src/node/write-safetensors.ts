@@ -9,7 +9,7 @@ import { writeFileAtomic } from "./write-file-atomic.js";
 
 /**
  * Writes a safetensors file, byte for byte as Python's `safetensors.torch.save_file` does, whole or not at
- * all. Tensors are asked for one at a time, in the order of the file, so memory holds at most one.
+ * all. Tensors are asked for one after the other, in the order of the file; memory holds at most two.
  *
  * @param metadata - `__metadata__` strings; `{"format":"pt"}` by default.
  * @throws {FormatError} If a name stands twice.
@@ -23,10 +23,24 @@ export async function writeSafetensors(
   await writeFileAtomic(path, safetensorsPieces(layoutSafetensors(tensors, metadata)));
 }
 
-/** The bytes of a laid-out file, in pieces: its header, then each tensor. */
+/**
+ * The bytes of a laid-out file, in pieces: its header, then each tensor. The next tensor is asked for while the one
+ * before is written, never two at the same time.
+ */
 export async function* safetensorsPieces(
   layout: SafetensorsLayout<TensorToWrite>,
 ): AsyncGenerator<Uint8Array> {
-  yield layout.header;
-  for (const tensor of layout.tensors) yield await readTensorData(tensor);
+  const { header, tensors } = layout;
+  const ask = (i: number): Promise<Uint8Array> | undefined => {
+    const next = tensors[i] && readTensorData(tensors[i]);
+    next?.catch(() => undefined); // it is awaited when its turn comes
+    return next;
+  };
+  let next = ask(0);
+  yield header;
+  for (let i = 1; next; i++) {
+    const piece = await next;
+    next = ask(i);
+    yield piece;
+  }
 }
