@@ -19,5 +19,6 @@ export { assertPlanFits, createPlan, formatPlan, parsePlan, planKept, planWidths
 export type { KeptNeurons, PlannedLayer, PruningPlan } from "./pruning-plan.js";
 export { rankNeurons, selectNeurons } from "./select-neurons.js";
 export { padTensor, sliceTensor } from "./slice-tensor.js";
+export type { TrainingContext } from "./training-context.js";
 export { targetWidth } from "./target-width.js";
 export type { PruningTarget } from "./target-width.js";

@@ -27,6 +27,10 @@ interface Asked {
   readonly how: ScoreOptions | undefined;
 }
 
+const noTraining = (): never => {
+  throw new Error("no method of these trains");
+};
+
 /** Runs stages one after another; each neuron's score is its index in the original checkpoint. */
 async function runStages(
   method: PruningMethod,
@@ -45,6 +49,7 @@ async function runStages(
         asked.push({ importance, options, how });
         return Promise.resolve(kept.map((indices) => Float64Array.from(indices)));
       },
+      training: noTraining,
       allocate: (scores, uniform) => scores.map((score) => Math.min(uniform, score.length)),
     };
     kept = (await stage.run(context)).kept;
@@ -122,6 +127,7 @@ describe("createSingleStageMethod", () => {
       number: 1,
       kept: whole([3, 3]),
       score: () => Promise.resolve(scores),
+      training: noTraining,
       allocate: (given, width) => {
         expect([given, width]).toEqual([scores, 2]);
         return [1, 3];

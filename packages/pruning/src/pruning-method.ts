@@ -1,5 +1,6 @@
 import type { ModelShape } from "./model-shape.js";
 import type { KeptNeurons } from "./pruning-plan.js";
+import type { TrainingContext } from "./training-context.js";
 
 /**
  * Turns a model and a target into kept neurons, stage by stage. A method is a list of stages; the student of
@@ -39,6 +40,12 @@ export interface StageContext {
     options?: Readonly<Record<string, unknown>>,
     how?: ScoreOptions,
   ): Promise<readonly Float64Array[]>;
+  /**
+   * What a stage needs that trains.
+   *
+   * @throws {UsageError} If the run takes its scores from a file, where training has no place.
+   */
+  training(): TrainingContext;
   /** Widths from scores by the allocation the user chose, for a uniform width that sets the budget. */
   allocate(scores: readonly Float64Array[], width: number): readonly number[];
 }

@@ -63,6 +63,9 @@ describe.each(["tiny-llama", "tiny-llama-tied"])("the neurons of %s that are kep
           const request = { student, teacher, samples, criteria, progress: silentProgress };
           return (await calibrationSweep(request)).get(importance)!;
         },
+        training: () => {
+          throw new Error("no method of these trains");
+        },
         allocate: (scores, width) => allocation.allocate({ scores, width, roundTo: 1 }),
       });
       student.dispose();

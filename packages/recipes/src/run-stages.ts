@@ -21,6 +21,7 @@ import { ScratchFile } from "./scratch-file.js";
 import { recordedCall, type ScoreCall, type ScoreSource } from "./score-source.js";
 import { StudentModels } from "./student-models.js";
 import { needsTeacher, sweepSize } from "./sweep-size.js";
+import { trainingContext } from "./training-context.js";
 import type { WorkFolder } from "./work-folder.js";
 
 export interface RunStagesRequest {
@@ -104,6 +105,11 @@ async function runEach(request: RunStagesRequest, memory: StageMemory): Promise<
         calls[i] = call;
         return scores;
       },
+      training: () =>
+        trainingContext(request, memory.models, student, { number, name: stage.name }, (call, scores) => {
+          done[i] = { importance: call.importance, scores, ...(i > 0 && { kept: student.kept }) };
+          calls[i] = call;
+        }),
       allocate: (scores, width) => allocation.allocate({ scores, width, roundTo }),
     });
     kept = result.kept;
@@ -113,7 +119,8 @@ async function runEach(request: RunStagesRequest, memory: StageMemory): Promise<
   return { kept, stages: done, calls, edits };
 }
 
-interface Student {
+/** The model as a stage finds it. */
+export interface Student {
   readonly kept: KeptNeurons;
   readonly isWhole: boolean;
 }

@@ -16,6 +16,7 @@ import {
   type StageContext,
   type TensorEdits,
 } from "@sdmprune/pruning";
+import { expect } from "vitest";
 import { BYTE_TOKENIZER } from "../byte-tokenizer.js";
 import { tinyLlama, type TinyLlama } from "../tiny-llama.js";
 
@@ -64,7 +65,7 @@ export async function scoreTiny(
 /** Runs a method's stages as a recipe does. */
 export async function runMethod(
   method: PruningMethod,
-  { shape, load, samples }: TinyRun,
+  { tiny, config, shape, load, samples }: TinyRun,
   { registries, width, allocation }: { registries: Registries; width: number; allocation: string },
 ): Promise<{ kept: KeptNeurons; edits: TensorEdits[] }> {
   const allocator = await registries.allocations.create(allocation);
@@ -95,7 +96,20 @@ export async function runMethod(
       };
       const allocate: StageContext["allocate"] = (scores, uniform) =>
         allocator.allocate({ scores, width: uniform, roundTo: 1 });
-      const result = await stage.run({ number: i + 1, kept: current, score, allocate });
+      const training: StageContext["training"] = () => ({
+        samples,
+        seed: 0,
+        progress: silentProgress,
+        signal: new AbortController().signal,
+        source: tiny.source,
+        groups: llamaFamily.prunableGroups(config),
+        openStudent: async () => ({ model: await load(current), recompute: false }),
+        record: (_importance, _options, scores) => {
+          expect(scores.map(({ length }) => length)).toEqual(current.map(({ length }) => length));
+          expect(scores.every((layer) => layer.every(Number.isFinite))).toBe(true);
+        },
+      });
+      const result = await stage.run({ number: i + 1, kept: current, score, training, allocate });
       kept = result.kept;
       if (result.edits) edits.push(result.edits);
     }
