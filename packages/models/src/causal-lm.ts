@@ -1,4 +1,5 @@
 import type { GatedMlpWeights, LanguageModelHead, tf } from "@sdmprune/tensor";
+import type { Adapters, LinearModules } from "./adapters.js";
 import type { Block, BlockObserver } from "./block.js";
 import type { CausalLMConfig } from "./causal-lm-config.js";
 import type { SequenceContext, SequenceOptions } from "./sequence-context.js";
@@ -14,6 +15,16 @@ export interface CausalLM {
   readonly config: CausalLMConfig;
   /** Checkpoint names of the parameters, in order of depth; with tied embeddings the table is named once. */
   readonly parameterNames: readonly string[];
+  /** The linear layers of the blocks, which adapters can be given to. */
+  readonly linearModules: LinearModules;
+  /**
+   * Gives the model adapters in place of those it has; none by default. The model computes with the matrices as they are at the
+   * time. They stay the caller's, who disposes them after the model or after taking them away.
+   *
+   * @throws {UsageError} If a layer is unknown.
+   * @throws {ShapeError} If a matrix does not fit its layer.
+   */
+  setAdapters(adapters?: Adapters): void;
   /** The LM head as a matrix `[V, H]` that is read by chunks of rows. */
   readonly head: LanguageModelHead;
   /** Checkpoint name of the head's matrix: the embedding table's where they are tied. */
@@ -40,7 +51,7 @@ export interface CausalLM {
   /** Block `index` with its weights in memory, until {@link CausalLM.releaseBlock} is called as often. */
   block(index: number): Promise<Block>;
   releaseBlock(index: number): void;
-  /** Weights of the MLP of one block, loaded if need be, without the rest of the block. The caller disposes them. */
+  /** Weights of the MLP of one block, loaded if need be, without the rest of the block and without adapters. The caller disposes them. */
   mlpWeights(index: number): Promise<GatedMlpWeights>;
   /** Norm before the head; shape `[N, H]` to `[N, H]`. The caller disposes the result. */
   finalNorm(x: tf.Tensor2D): tf.Tensor2D;

@@ -1,3 +1,5 @@
+export { AdapterSlots, adapterWeightName } from "./adapters.js";
+export type { Adapters, LinearModules, ModuleAdapter } from "./adapters.js";
 export { ActivationStore } from "./activation-store.js";
 export type { ActivationSpill, ActivationStoreOptions, KeptActivation } from "./activation-store.js";
 export type {
@@ -27,6 +29,8 @@ export type { GenerateOptions, Generation } from "./generate.js";
 export { keptSlices, viewedWidths } from "./kept-slices.js";
 export { KeyValueCache } from "./key-value-cache.js";
 export { createHead, headLogits } from "./language-model-head.js";
+export { linearLayer, linearLayerBackward } from "./linear-layer.js";
+export type { LinearWeights } from "./linear-layer.js";
 export { llamaFamily } from "./llama/family.js";
 export type { LlamaConfig, RotaryConfig } from "./llama/config.js";
 export { llamaTensorName, parseLlamaTensorName } from "./llama/weights.js";
@@ -37,7 +41,7 @@ export { modelsPlugin } from "./models-plugin.js";
 export type { PrunableGroup, PrunableMember } from "./prunable-group.js";
 export { readWeight } from "./read-weight.js";
 export type { KeptSlices, ReadWeightOptions } from "./read-weight.js";
-export { reportLinear, reportWeight } from "./report-weight.js";
+export { reportAdapter, reportLinear, reportWeight } from "./report-weight.js";
 export { sampleToken } from "./sample-token.js";
 export type { SamplingOptions } from "./sample-token.js";
 export type { NeuronMasks, SequenceContext, SequenceOptions } from "./sequence-context.js";

@@ -1,4 +1,5 @@
 import { linearBackwardBias, linearBackwardWeight, type tf } from "@sdmprune/tensor";
+import { adapterWeightName } from "./adapters.js";
 import type { BlockObserver } from "./block.js";
 
 /**
@@ -35,4 +36,20 @@ export function reportLinear(
 ): void {
   reportWeight(observer, `${module}.weight`, () => linearBackwardWeight(x, dy));
   if (hasBias) reportWeight(observer, `${module}.bias`, () => linearBackwardBias(dy));
+}
+
+/** Shows the observer the gradients of an adapter's matrices that it wants. They stay the caller's. */
+export function reportAdapter(
+  observer: BlockObserver | undefined,
+  module: string,
+  a: tf.Tensor2D,
+  b: tf.Tensor2D,
+): void {
+  for (const [matrix, gradient] of [
+    ["A", a],
+    ["B", b],
+  ] as const) {
+    const name = adapterWeightName(module, matrix);
+    if (observer?.weight && observer.wantsWeight?.(name)) observer.weight(name, gradient);
+  }
 }

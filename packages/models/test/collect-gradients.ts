@@ -4,7 +4,7 @@ import {
   type CausalLM,
   type ForwardBackwardRequest,
 } from "@sdmprune/models";
-import { languageModelLoss, readFloat64, tf, type LossSpec } from "@sdmprune/tensor";
+import { languageModelLoss, type LanguageModelLoss, readFloat64, tf, type LossSpec } from "@sdmprune/tensor";
 
 export interface Gradients {
   readonly loss: number;
@@ -25,9 +25,7 @@ export async function collectGradients(
     loss = { kind: "cross-entropy" },
     teacher,
     ...rest
-  }: { loss?: LossSpec; teacher?: tf.Tensor2D } & Partial<
-    ForwardBackwardRequest<{ dHidden?: tf.Tensor2D }>
-  > = {},
+  }: { loss?: LossSpec; teacher?: tf.Tensor2D } & Partial<ForwardBackwardRequest<LanguageModelLoss>> = {},
 ): Promise<Gradients> {
   const kept = new Map<string, tf.Tensor>();
   let input: tf.Tensor | undefined;
@@ -41,12 +39,14 @@ export async function collectGradients(
     batch,
     observer,
     onInputGradient: (gradient) => (input = tf.clone(gradient)),
-    lossFn: (options) =>
-      languageModelLoss({
-        ...options,
-        loss,
-        ...(teacher && { teacher: { hidden: teacher, head: model.head } }),
-      }),
+    lossFn:
+      rest.lossFn ??
+      ((options) =>
+        languageModelLoss({
+          ...options,
+          loss,
+          ...(teacher && { teacher: { hidden: teacher, head: model.head } }),
+        })),
   });
   const weights = new Map<string, Float64Array>();
   for (const [name, tensor] of kept) weights.set(name, await readFloat64(tensor));

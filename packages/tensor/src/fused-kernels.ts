@@ -180,6 +180,17 @@ export interface FusedKernels {
   };
 
   /**
+   * One step of AdamW (Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101) in PyTorch's order of operations. With
+   * `g = gradient * gradientScale`: `m' = m + (g - m) (1 - beta1)`, `v' = v beta2 + g^2 (1 - beta2)`,
+   * `p' = p decay - stepSize m' / (sqrt(v') / rootCorrection + epsilon)`. Returns `[p', m', v']` of one shape.
+   */
+  SdmAdamW: {
+    inputs: { parameter: tf.Tensor; gradient: tf.Tensor; m: tf.Tensor; v: tf.Tensor };
+    attrs: AdamWAttributes;
+    outputs: [tf.Tensor, tf.Tensor, tf.Tensor];
+  };
+
+  /**
    * A new tensor whose values `fill` writes: all of them, at once, whatever was there before. For a backend that keeps
    * memory to use again. Returns `[...shape]`.
    */
@@ -188,6 +199,20 @@ export interface FusedKernels {
     attrs: { shape: readonly number[]; fill: (values: Float32Array) => void };
     outputs: tf.Tensor;
   };
+}
+
+/** Numbers of one step of AdamW. */
+export interface AdamWAttributes {
+  readonly gradientScale: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** `1 - learningRate * weightDecay` */
+  readonly decay: number;
+  /** `learningRate / (1 - beta1^t)` */
+  readonly stepSize: number;
+  /** `sqrt(1 - beta2^t)` */
+  readonly rootCorrection: number;
 }
 
 export type FusedKernelName = keyof FusedKernels;
@@ -207,6 +232,7 @@ export const FUSED_KERNEL_NAMES = [
   "SdmNeuronScore",
   "SdmLogSumExpChunk",
   "SdmLossGradientChunk",
+  "SdmAdamW",
   "SdmFill",
 ] as const satisfies readonly FusedKernelName[];
 

@@ -1,17 +1,16 @@
 import {
   causalAttention,
   causalAttentionBackward,
-  linear,
-  linearBackwardInput,
   rotary,
   rotaryBackward,
   segmentedAttention,
+  segmentedAttentionBackward,
   tf,
 } from "@sdmprune/tensor";
 import type { BlockObserver } from "../block.js";
-import { reportLinear } from "../report-weight.js";
+import { linearLayer, linearLayerBackward, type LinearWeights } from "../linear-layer.js";
 import { TensorScope } from "../tensor-scope.js";
-import type { LinearWeights, LlamaBlockWeights } from "./block-weights.js";
+import type { LlamaBlockWeights } from "./block-weights.js";
 import type { LlamaConfig } from "./config.js";
 import type { LlamaSequence } from "./sequence.js";
 import { llamaModuleName } from "./weights.js";
@@ -46,8 +45,8 @@ export function attention(
   return tf.tidy(() => {
     const { batch, length, tables, attentionBias, cache, segments } = context;
     const { numAttentionHeads, numKeyValueHeads, headDim } = config;
-    const heads = ({ weight, bias }: LinearWeights, count: number): tf.Tensor4D =>
-      tf.reshape(linear(x, weight, bias), [batch, length, count, headDim]); // [N, count*D] -> [B, T, count, D]
+    const heads = (projection: LinearWeights, count: number): tf.Tensor4D =>
+      tf.reshape(linearLayer(x, projection), [batch, length, count, headDim]); // [N, count*D] -> [B, T, count, D]
     const q = rotary(heads(weights.q, numAttentionHeads), tables);
     const k = rotary(heads(weights.k, numKeyValueHeads), tables);
     const v = heads(weights.v, numKeyValueHeads);
@@ -57,7 +56,7 @@ export function attention(
       ? segmentedAttention(q, k, v, segments, { scale })
       : causalAttention(q, all.k, all.v, { scale, bias: attentionBias });
     const mixed = tf.reshape<tf.Rank.R2>(attended, [batch * length, numAttentionHeads * headDim]);
-    return { output: linear(mixed, weights.o.weight, weights.o.bias), saved: { q, k, v, mixed } };
+    return { output: linearLayer(mixed, weights.o), saved: { q, k, v, mixed } };
   });
 }
 
@@ -78,42 +77,31 @@ export function attentionBackward(
   observer?: BlockObserver,
 ): tf.Tensor2D {
   const { q, k, v, mixed } = saved;
+  const through = (name: "q" | "k" | "v" | "o", input: tf.Tensor2D, gradient: tf.Tensor2D): tf.Tensor2D =>
+    linearLayerBackward(
+      observer,
+      llamaModuleName(layer, `self_attn.${name}_proj`),
+      weights[name],
+      input,
+      gradient,
+    );
   const scope = new TensorScope();
   try {
+    const dMixed = scope.own(through("o", mixed, dy));
     const grads = scope.ownAll(
       tf.tidy(() => {
-        const dMixed = linearBackwardInput(dy, weights.o.weight);
+        const { tables, segments, attentionBias: bias } = context;
+        const scale = config.headDim ** -0.5;
         const dAttended = tf.reshape<tf.Rank.R4>(dMixed, q.shape); // [N, heads*D] -> [B, T, heads, D]
-        const { dq, dk, dv } = causalAttentionBackward(q, k, v, dAttended, {
-          scale: config.headDim ** -0.5,
-          bias: context.attentionBias,
-        });
-        return {
-          q: rows(rotaryBackward(dq, context.tables)),
-          k: rows(rotaryBackward(dk, context.tables)),
-          v: rows(dv),
-        };
+        const { dq, dk, dv } = segments
+          ? segmentedAttentionBackward(q, k, v, dAttended, segments, { scale })
+          : causalAttentionBackward(q, k, v, dAttended, { scale, bias });
+        return { q: rows(rotaryBackward(dq, tables)), k: rows(rotaryBackward(dk, tables)), v: rows(dv) };
       }),
     );
-    const report = (name: "q" | "k" | "v" | "o", input: tf.Tensor2D, gradient: tf.Tensor2D): void =>
-      reportLinear(
-        observer,
-        llamaModuleName(layer, `self_attn.${name}_proj`),
-        input,
-        gradient,
-        config.attentionBias,
-      );
-    report("o", mixed, dy);
-    report("q", x, grads.q);
-    report("k", x, grads.k);
-    report("v", x, grads.v);
-    return tf.tidy(() =>
-      tf.addN([
-        linearBackwardInput(grads.q, weights.q.weight),
-        linearBackwardInput(grads.k, weights.k.weight),
-        linearBackwardInput(grads.v, weights.v.weight),
-      ]),
-    );
+    scope.free(dMixed);
+    const parts = (["q", "k", "v"] as const).map((name) => scope.own(through(name, x, grads[name])));
+    return tf.addN(parts);
   } finally {
     scope.dispose();
   }

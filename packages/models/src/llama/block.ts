@@ -9,12 +9,13 @@ import {
   tf,
   type GatedMlpOptions,
 } from "@sdmprune/tensor";
+import type { AdapterSlots } from "../adapters.js";
 import type { Block, BlockObserver } from "../block.js";
 import { reportWeight } from "../report-weight.js";
 import { TensorScope } from "../tensor-scope.js";
 import type { WeightStore } from "../weight-store.js";
 import { attention, attentionBackward, type AttentionSaved } from "./attention.js";
-import { llamaBlockWeights } from "./block-weights.js";
+import { llamaBlockWeights, type LlamaBlockWeights } from "./block-weights.js";
 import type { LlamaConfig } from "./config.js";
 import { mlpBackward } from "./mlp-backward.js";
 import type { LlamaSequence } from "./sequence.js";
@@ -36,19 +37,26 @@ export type LlamaBlockSaved = AttentionSaved & {
 export function createLlamaBlock(
   config: LlamaConfig,
   store: WeightStore,
+  adapters: AdapterSlots,
   layer: number,
 ): Block<LlamaSequence, LlamaBlockSaved> {
   const eps = config.rmsNormEps;
-  const mlpOptions = ({ neuronMasks }: LlamaSequence): GatedMlpOptions => ({
+  const weightsIn = (context: LlamaSequence): LlamaBlockWeights =>
+    llamaBlockWeights(store, adapters, config, layer, context);
+  const mlpOptions = (
+    { neuronMasks }: LlamaSequence,
+    { mlpAdapters }: LlamaBlockWeights,
+  ): GatedMlpOptions => ({
     activation: config.hiddenAct,
     mask: neuronMasks?.[layer],
     maskAt: "projections",
+    adapters: mlpAdapters,
   });
 
   /** `x + attention(norm(x))`, without or with what its backward pass needs. */
   const attend = (x: tf.Tensor2D, context: LlamaSequence): { middle: tf.Tensor2D; saved: AttentionSaved } =>
     tf.tidy(() => {
-      const weights = llamaBlockWeights(store, config, layer);
+      const weights = weightsIn(context);
       const { output, saved } = attention(
         config,
         weights,
@@ -64,13 +72,14 @@ export function createLlamaBlock(
     context: LlamaSequence,
     observer?: BlockObserver,
   ): { output: tf.Tensor2D; saved: LlamaBlockSaved } => {
-    const { mlp, postAttentionNorm } = llamaBlockWeights(store, config, layer);
+    const weights = weightsIn(context);
+    const { mlp, postAttentionNorm } = weights;
     const scope = new TensorScope();
     try {
       const { middle, saved: attentionSaved } = attend(x, context);
       scope.ownAll({ middle, ...attentionSaved });
       const input = scope.own(rmsNorm(middle, postAttentionNorm, eps));
-      const { output: mlpOutput, saved: mlpSaved } = gatedMlpSaving(input, mlp, mlpOptions(context));
+      const { output: mlpOutput, saved: mlpSaved } = gatedMlpSaving(input, mlp, mlpOptions(context, weights));
       scope.ownAll({ mlpOutput, ...mlpSaved });
       observer?.mlp?.({ layer, weights: mlp, input, ...mlpSaved });
       const output = scope.own(tf.add<tf.Tensor2D>(middle, mlpOutput));
@@ -92,11 +101,12 @@ export function createLlamaBlock(
         return output;
       }
       return tf.tidy(() => {
-        const { mlp, postAttentionNorm } = llamaBlockWeights(store, config, layer);
+        const weights = weightsIn(context);
+        const { mlp, postAttentionNorm } = weights;
         const { middle } = attend(x, context);
         return tf.add<tf.Tensor2D>(
           middle,
-          gatedMlp(rmsNorm(middle, postAttentionNorm, eps), mlp, mlpOptions(context)),
+          gatedMlp(rmsNorm(middle, postAttentionNorm, eps), mlp, mlpOptions(context, weights)),
         );
       });
     },
@@ -108,11 +118,17 @@ export function createLlamaBlock(
     },
 
     recompute(x, context) {
-      const { mlp, postAttentionNorm } = llamaBlockWeights(store, config, layer);
+      const weights = weightsIn(context);
+      const { mlp, postAttentionNorm } = weights;
       return tf.tidy(() => {
         const { middle, saved } = attend(x, context);
         const input = rmsNorm(middle, postAttentionNorm, eps);
-        return { x: tf.clone(x), middle, ...saved, ...gatedMlpRecompute(input, mlp, mlpOptions(context)) };
+        return {
+          x: tf.clone(x),
+          middle,
+          ...saved,
+          ...gatedMlpRecompute(input, mlp, mlpOptions(context, weights)),
+        };
       });
     },
 
@@ -120,11 +136,20 @@ export function createLlamaBlock(
       const scope = new TensorScope();
       scope.ownAll(saved);
       try {
-        const weights = llamaBlockWeights(store, config, layer);
+        const weights = weightsIn(context);
         const { x, middle } = saved;
         const mlpInput = scope.own(rmsNorm(middle, weights.postAttentionNorm, eps));
         const dMlpInput = scope.own(
-          mlpBackward(config, weights.mlp, layer, mlpInput, saved, dy, mlpOptions(context), observer),
+          mlpBackward(
+            config,
+            weights.mlp,
+            layer,
+            mlpInput,
+            saved,
+            dy,
+            mlpOptions(context, weights),
+            observer,
+          ),
         );
         scope.free(mlpInput, saved.gate, saved.up, saved.activation);
         const dMiddle = scope.own(

@@ -6,7 +6,7 @@ import {
   type tf,
 } from "@sdmprune/tensor";
 import type { BlockObserver } from "../block.js";
-import { reportLinear } from "../report-weight.js";
+import { reportAdapter, reportLinear } from "../report-weight.js";
 import { TensorScope } from "../tensor-scope.js";
 import type { LlamaConfig } from "./config.js";
 import { llamaModuleName } from "./weights.js";
@@ -50,6 +50,10 @@ export function mlpBackward(
     reportLinear(observer, llamaModuleName(layer, "mlp.gate_proj"), input, gateGrad, config.mlpBias);
     reportLinear(observer, llamaModuleName(layer, "mlp.up_proj"), input, upGrad, config.mlpBias);
     reportLinear(observer, llamaModuleName(layer, "mlp.down_proj"), activation, dy, config.mlpBias);
+    for (const name of ["gate", "up", "down"] as const) {
+      const [a, b] = [grads[`${name}AdapterA`], grads[`${name}AdapterB`]];
+      if (a && b) reportAdapter(observer, llamaModuleName(layer, `mlp.${name}_proj`), a, b);
+    }
     return scope.handOver(dx);
   } finally {
     scope.dispose();

@@ -7,6 +7,7 @@ import {
   tf,
   type GatedMlpWeights,
 } from "@sdmprune/tensor";
+import { AdapterSlots } from "../adapters.js";
 import type { BlockObserver } from "../block.js";
 import type { CausalLM } from "../causal-lm.js";
 import { checkTensors } from "../check-tensors.js";
@@ -27,6 +28,7 @@ import {
   FINAL_NORM,
   layerTensors,
   llamaExpectedTensors,
+  llamaLinearModules,
   llamaTensorName,
   LM_HEAD,
 } from "./weights.js";
@@ -62,8 +64,12 @@ export async function loadLlama(
   const { hiddenSize, vocabSize, numLayers, rmsNormEps: eps } = config;
   const headName = config.tieWordEmbeddings ? EMBEDDING : LM_HEAD;
   const shapes = new Map(llamaExpectedTensors(config).map(({ name, shape }) => [name, shape]));
+  const linearModules = new Map(
+    Array.from({ length: numLayers }, (_, layer) => llamaLinearModules(config, layer)).flat(),
+  );
+  const adapters = new AdapterSlots(linearModules);
   const blocks = Array.from({ length: numLayers }, (_, layer) => ({
-    block: createLlamaBlock(config, store, layer),
+    block: createLlamaBlock(config, store, adapters, layer),
     weights: layerTensors(config, layer).map(([part]) => llamaTensorName({ layer, part })),
   }));
   const blockAt = (index: number): (typeof blocks)[number] => {
@@ -83,6 +89,8 @@ export async function loadLlama(
   const model: CausalLM = {
     config,
     parameterNames: [...shapes.keys()],
+    linearModules,
+    setAdapters: (given) => adapters.set(given),
     head: createHead(store, headName, vocabSize, hiddenSize),
     headName,
     sequence: (batch, length, options = {}) => llamaSequence(config, batch, length, options),

@@ -12,7 +12,7 @@ export function llamaSequence(
   config: LlamaConfig,
   batch: number,
   length: number,
-  { cache, positions, attentionBias, segments, neuronMasks }: SequenceOptions,
+  { cache, positions, attentionBias, segments, neuronMasks, dropoutSeed }: SequenceOptions,
 ): LlamaSequence {
   if (!Number.isSafeInteger(batch) || batch < 1 || !Number.isSafeInteger(length) || length < 1) {
     throw new UsageError(
@@ -53,6 +53,7 @@ export function llamaSequence(
     attentionBias,
     cache,
     segments,
+    dropoutSeed,
     neuronMasks,
     tables,
     dispose() {

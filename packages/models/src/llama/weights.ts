@@ -83,6 +83,19 @@ export function layerTensors(config: LlamaConfig, layer: number): [LlamaLayerTen
   ];
 }
 
+/** The linear layers of one block with their output and input sizes. */
+export function llamaLinearModules(
+  config: LlamaConfig,
+  layer: number,
+): [name: string, sizes: readonly [outputs: number, inputs: number]][] {
+  return layerTensors(config, layer)
+    .filter(([, shape]) => shape.length === 2)
+    .map(([part, shape]) => [
+      llamaTensorName({ layer, part }).replace(/\.weight$/, ""),
+      shape as [number, number],
+    ]);
+}
+
 /** Rotary tables that checkpoints of transformers before 4.32 carry: computed, not learnt. */
 export function isIgnoredLlamaTensor(name: string): boolean {
   return /^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/.test(name);

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { checkShape, type Sizes } from "../check-shape.js";
 import { type GatedActivationName, runFused } from "../fused-kernels.js";
 import { ACTIVATIONS } from "./activation.js";
+import { addLinearAdapter, linearAdapterBackward, type LinearAdapter } from "./linear-adapter.js";
 import { linear, linearBackwardInput } from "./linear.js";
 
 /** Weights of a gated MLP in Hugging Face layout; `H` = hidden, `F` = intermediate; float32. */
@@ -30,6 +31,14 @@ export interface GatedMlpOptions {
    * folded into the rows of both matrices. Default `activation`; masks of zeros and ones are the same either way.
    */
   maskAt?: "activation" | "projections" | undefined;
+  /** Low-rank changes of the three matrices. */
+  adapters?: GatedMlpAdapters | undefined;
+}
+
+export interface GatedMlpAdapters {
+  readonly gate?: LinearAdapter | undefined;
+  readonly up?: LinearAdapter | undefined;
+  readonly down?: LinearAdapter | undefined;
 }
 
 /** What the backward pass needs of the forward pass; `[N, F]` each. */
@@ -54,6 +63,13 @@ export interface GatedMlpGradients {
   activationGrad: tf.Tensor2D;
   /** By the mask, summed over the rows; `[F]`. Only if a mask was given. */
   maskGrad?: tf.Tensor1D;
+  /** By the matrices of the adapters that there are; `[r, I]` and `[O, r]`. */
+  gateAdapterA?: tf.Tensor2D;
+  gateAdapterB?: tf.Tensor2D;
+  upAdapterA?: tf.Tensor2D;
+  upAdapterB?: tf.Tensor2D;
+  downAdapterA?: tf.Tensor2D;
+  downAdapterB?: tf.Tensor2D;
 }
 
 /**
@@ -130,11 +146,31 @@ export function gatedMlpBackward(
   checkShape("gatedMlpBackward", "dy", dy, ["N", "H"], sizes);
   checkShape("gatedMlpBackward", "saved.gate", saved.gate, ["N", "F"], sizes);
   checkShape("gatedMlpBackward", "saved.up", saved.up, ["N", "F"], sizes);
+  checkShape("gatedMlpBackward", "saved.activation", saved.activation, ["N", "F"], sizes);
+  const { adapters = {} } = options;
   return tf.tidy(() => {
-    const activationGrad = linearBackwardInput(dy, weights.down); // [N, H] [H, F] -> [N, F]
+    const ofAdapters: Record<string, tf.Tensor2D> = {};
+    /** Adds what comes through an adapter to the gradient by the input of its layer. */
+    const through = (
+      name: keyof GatedMlpAdapters,
+      input: tf.Tensor2D,
+      dOutput: tf.Tensor2D,
+      dInput: tf.Tensor2D,
+    ) => {
+      const adapter = adapters[name];
+      if (!adapter) return dInput;
+      const { dx, gradients } = linearAdapterBackward(input, dOutput, adapter);
+      ofAdapters[`${name}AdapterA`] = gradients.a;
+      ofAdapters[`${name}AdapterB`] = gradients.b;
+      return tf.add<tf.Tensor2D>(dInput, dx);
+    };
+    const activationGrad = through("down", saved.activation, dy, linearBackwardInput(dy, weights.down)); // [N, H] -> [N, F]
     const { gateGrad, upGrad, maskGrad } = backwardToProjections(saved, activationGrad, options);
-    const dx = tf.add(linearBackwardInput(gateGrad, weights.gate), linearBackwardInput(upGrad, weights.up));
-    const gradients: GatedMlpGradients = { dx: dx as tf.Tensor2D, gateGrad, upGrad, activationGrad };
+    const dx = tf.add<tf.Tensor2D>(
+      through("gate", x, gateGrad, linearBackwardInput(gateGrad, weights.gate)),
+      through("up", x, upGrad, linearBackwardInput(upGrad, weights.up)),
+    );
+    const gradients: GatedMlpGradients = { dx, gateGrad, upGrad, activationGrad, ...ofAdapters };
     if (maskGrad) gradients.maskGrad = maskGrad;
     return gradients as unknown as tf.TensorContainerObject;
   }) as unknown as GatedMlpGradients;
@@ -167,12 +203,18 @@ function backwardToProjections(
 
 function forward(x: tf.Tensor2D, weights: GatedMlpWeights, options: GatedMlpOptions) {
   const saved = untilDown(x, weights, options);
-  return { output: linear(saved.activation, weights.down, weights.downBias), saved };
+  const output = linear(saved.activation, weights.down, weights.downBias);
+  return { output: adapted(saved.activation, output, options.adapters?.down), saved };
+}
+
+function adapted(x: tf.Tensor2D, y: tf.Tensor2D, adapter: LinearAdapter | undefined): tf.Tensor2D {
+  return adapter ? addLinearAdapter(y, x, adapter) : y;
 }
 
 function untilDown(x: tf.Tensor2D, weights: GatedMlpWeights, options: GatedMlpOptions) {
-  const gate = linear(x, weights.gate, weights.gateBias);
-  const up = linear(x, weights.up, weights.upBias);
+  const { adapters } = options;
+  const gate = adapted(x, linear(x, weights.gate, weights.gateBias), adapters?.gate);
+  const up = adapted(x, linear(x, weights.up, weights.upBias), adapters?.up);
   return { gate, up, activation: maskedActivation(gate, up, options) };
 }
 

@@ -5,20 +5,31 @@ import { readLabelLogits } from "./label-logits.js";
 import { ChunkedLogits, type LanguageModelHead, vocabularyChunks } from "./language-model-head.js";
 import { lossGradientPass } from "./loss-gradient-pass.js";
 import { checkLossSpec, type LossSpec } from "./loss-spec.js";
-import { type LossTargets, lossTargets, rowWeights } from "./loss-targets.js";
+import { givenTargets, type LossTargets, lossTargets, rowWeights } from "./loss-targets.js";
 
 export interface LanguageModelLossOptions {
   /** Output of the final norm; `[N, H]` with `N = batch * length`. Not disposed. */
   hidden: tf.Tensor2D;
   head: LanguageModelHead;
-  /** The tokens that were fed in; `[N]` in row-major order. */
-  ids: Int32Array;
-  batch: number;
+  /** The tokens that were fed in; `[N]` in row-major order. Each row's label is the next one. */
+  ids?: Int32Array | undefined;
+  /** Number of sequences that `ids` holds. */
+  batch?: number | undefined;
+  /**
+   * The label of every row instead of `ids`, where the caller has shifted them itself; `[N]`. A row with a negative label
+   * (-100 of transformers) counts nowhere, neither in the cross-entropy nor in the KL divergence.
+   */
+  labels?: Int32Array | undefined;
   loss: LossSpec;
   /** The model whose distribution `blend` compares with; its own hidden size, the same vocabulary. */
   teacher?: { hidden: tf.Tensor2D; head: LanguageModelHead } | undefined;
   /** `[N]`; 1 takes a token out: it is not predicted, nor compared with the teacher's (the label -100 of transformers). */
   ignoreMask?: ArrayLike<number | boolean> | undefined;
+  /**
+   * What the sums over rows are divided by in the gradient, instead of the number of rows that count: for gradients that
+   * are added up over several calls. The returned losses stay means.
+   */
+  normalizer?: number | undefined;
   /** Whether to return `dHidden`. Default false. */
   needGradient?: boolean | undefined;
   /**
@@ -42,7 +53,10 @@ export interface LanguageModelLoss {
   kd: number | undefined;
   /** Number of predicted tokens, the ones that `ce` is the mean of. */
   numTokens: number;
-  /** Log-probability of every token given those before it; `[N]`, NaN at the first of each sequence. */
+  /**
+   * Log-probability of every token given those before it; `[N]`, NaN at the first of each sequence. With `labels`, of
+   * every row's label, NaN where there is none.
+   */
   tokenLogProbs: Float64Array;
   /** Gradient by `hidden`; `[N, H]`. The caller disposes it. */
   dHidden?: tf.Tensor2D;
@@ -89,7 +103,7 @@ export async function languageModelLoss(options: LanguageModelLossOptions): Prom
           logits,
           teacherLogits,
           labels: targets.labels,
-          weights: rowWeights(targets, loss),
+          weights: rowWeights(targets, loss, options.normalizer),
           entropies,
           needGradient: options.needGradient,
           onHeadGradient: options.onHeadGradient,
@@ -101,7 +115,7 @@ export async function languageModelLoss(options: LanguageModelLossOptions): Prom
       ce,
       kd,
       numTokens: targets.numPredicted,
-      tokenLogProbs: alignToTokens(logProbs),
+      tokenLogProbs: options.labels ? logProbs : alignToTokens(logProbs),
       ...(second.dHidden && { dHidden: second.dHidden }),
     };
   } finally {
@@ -139,6 +153,7 @@ function checkLoss({
   head,
   ids,
   batch,
+  labels,
   loss,
   teacher,
   ignoreMask,
@@ -147,11 +162,17 @@ function checkLoss({
   if (!Number.isSafeInteger(head.chunkSize) || head.chunkSize < 1) {
     throw new UsageError(`${where}: head.chunkSize must be a positive integer, got ${head.chunkSize}.`);
   }
-  const targets = lossTargets(ids, batch, head.vocabSize, ignoreMask);
-  checkShape(where, "hidden", hidden, ["N", "H"], { N: ids.length });
+  if ((ids === undefined) === (labels === undefined)) {
+    throw new UsageError(`${where}: expected either ids or labels, got ${ids ? "both" : "neither"}.`);
+  }
+  const targets = labels
+    ? givenTargets(labels, head.vocabSize)
+    : lossTargets(ids!, batch ?? 1, head.vocabSize, ignoreMask);
+  const N = targets.labels.length;
+  checkShape(where, "hidden", hidden, ["N", "H"], { N });
   checkLossSpec(where, loss, teacher !== undefined);
   if (teacher) {
-    checkShape(where, "teacher.hidden", teacher.hidden, ["N", "teacher H"], { N: ids.length });
+    checkShape(where, "teacher.hidden", teacher.hidden, ["N", "teacher H"], { N });
     if (teacher.head.vocabSize !== head.vocabSize) {
       throw new ShapeError(
         `${where}: teacher and model must share a vocabulary, got ${teacher.head.vocabSize} and ${head.vocabSize} tokens.`,
@@ -167,7 +188,7 @@ function checkLoss({
   }
   if (needsPositions && targets.numPositions === 0) {
     throw new ShapeError(
-      `${where}: expected a token that counts, got an ignoreMask that takes all ${ids.length} out.`,
+      `${where}: expected a token that counts, got an ignoreMask that takes all ${N} out.`,
     );
   }
   return targets;

@@ -68,10 +68,30 @@ export function lossTargets(
   return { labels, predicts, counts, numPredicted, numPositions };
 }
 
+/**
+ * The targets of rows whose labels the caller has.
+ *
+ * @param given - Negative where a row predicts nothing.
+ * @throws {UsageError} If a label is out of range.
+ */
+export function givenTargets(given: Int32Array, vocabSize: number): LossTargets {
+  const bad = given.findIndex((label) => label >= vocabSize);
+  if (bad >= 0) {
+    throw new UsageError(
+      `languageModelLoss: labels[${bad}] must be below ${vocabSize}, got ${given[bad]}. Do tokenizer and model belong together?`,
+    );
+  }
+  const labels = given.map((label) => Math.max(label, -1));
+  const predicts = Uint8Array.from(labels, (label) => (label >= 0 ? 1 : 0));
+  const count = predicts.reduce((sum, isCounted) => sum + isCounted, 0);
+  return { labels, predicts, counts: predicts, numPredicted: count, numPositions: count };
+}
+
 /** Weight in the gradient of every row's one-hot (or entropy) part and of its teacher part; `[N]` each. */
 export function rowWeights(
   { predicts, counts, numPredicted, numPositions }: LossTargets,
   loss: LossSpec,
+  normalizer?: number,
 ): { label: Float32Array; teacher: Float32Array } {
   const alpha = loss.kind === "blend" ? loss.alpha : 0;
   const spread = (rows: Uint8Array, weight: number): Float32Array =>
@@ -79,8 +99,8 @@ export function rowWeights(
   return {
     label:
       loss.kind === "entropy"
-        ? spread(counts, 1 / numPositions)
-        : spread(predicts, (1 - alpha) / numPredicted),
-    teacher: spread(counts, alpha / numPositions),
+        ? spread(counts, 1 / (normalizer ?? numPositions))
+        : spread(predicts, (1 - alpha) / (normalizer ?? numPredicted)),
+    teacher: spread(counts, alpha / (normalizer ?? numPositions)),
   };
 }

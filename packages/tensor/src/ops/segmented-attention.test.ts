@@ -3,7 +3,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import { expectNoLeak, tensor, useCpuBackend } from "../../test/cpu-backend.js";
 import { randomValues } from "../../test/finite-difference.js";
 import { causalAttention } from "./causal-attention.js";
-import { segmentedAttention, type AttentionSegment } from "./segmented-attention.js";
+import {
+  segmentedAttention,
+  segmentedAttentionBackward,
+  type AttentionSegment,
+} from "./segmented-attention.js";
 
 useCpuBackend();
 
@@ -71,5 +75,49 @@ describe("segmentedAttention", () => {
       "segmentedAttention: q must have shape [1, N, Nq, D], got [2, 3, 4, 3].",
     );
     tf.dispose([q, k, v, batch]);
+  });
+});
+
+describe("segmentedAttentionBackward", () => {
+  it("is the gradient of finite differences, through the keys that several segments see", async () => {
+    await expectNoLeak(() => {
+      const segments: AttentionSegment[] = [
+        { length: 2 },
+        { length: 3, after: 0 },
+        { length: 1, after: 1 },
+        { length: 2, after: 0 },
+        { length: 1 },
+      ];
+      const inputs = randomInputs(9);
+      const weights = tensor<tf.Tensor4D>(randomValues("dOut", 9 * HEADS.q * D), [1, 9, HEADS.q, D]);
+      const value = (given: typeof inputs): number =>
+        tf.tidy(() => {
+          const output = segmentedAttention(given.q, given.k, given.v, segments, { scale });
+          const [a, b] = [output.dataSync<"float32">(), weights.dataSync<"float32">()];
+          return a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+        });
+      const { dq, dk, dv } = segmentedAttentionBackward(inputs.q, inputs.k, inputs.v, weights, segments, {
+        scale,
+      });
+      for (const [name, gradient] of [
+        ["q", dq],
+        ["k", dk],
+        ["v", dv],
+      ] as const) {
+        // prettier-ignore
+        const given = inputs[name];
+        const values = given.dataSync();
+        for (let i = 0; i < values.length; i += 5) {
+          const at = (step: number): number =>
+            tf.tidy(() => {
+              const moved = values.slice();
+              moved[i]! += step;
+              return value({ ...inputs, [name]: tensor<tf.Tensor4D>(moved, given.shape) });
+            });
+          expect(gradient.dataSync()[i]!).toBeCloseTo((at(1e-2) - at(-1e-2)) / 2e-2, 2);
+        }
+      }
+      tf.dispose([dq, dk, dv, weights, ...Object.values(inputs)]);
+    });
   });
 });

@@ -1,7 +1,11 @@
 import { ShapeError } from "@sdmprune/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { checkShape, type Sizes } from "../check-shape.js";
-import { causalAttention } from "./causal-attention.js";
+import {
+  causalAttention,
+  causalAttentionBackward,
+  type CausalAttentionGradients,
+} from "./causal-attention.js";
 
 /** Consecutive tokens of a packed sequence that see each other and one chain of earlier segments, nothing else. */
 export interface AttentionSegment {
@@ -30,17 +34,79 @@ export function segmentedAttention(
   segments: readonly AttentionSegment[],
   { scale }: { scale: number },
 ): tf.Tensor4D {
-  const sizes: Sizes = {};
-  checkShape("segmentedAttention", "q", q, [1, "N", "Nq", "D"], sizes);
-  checkShape("segmentedAttention", "k", k, [1, "N", "Nkv", "D"], sizes);
-  checkShape("segmentedAttention", "v", v, [1, "N", "Nkv", "D"], sizes);
-  const views = segmentViews(segments, sizes["N"]!);
+  const { N } = checkSegmented("segmentedAttention", q, k, v);
+  const views = segmentViews(segments, N!);
   return tf.tidy(() => {
     const parts = views.map(({ own, seen }) =>
       causalAttention(tokens(q, [own]), tokens(k, seen), tokens(v, seen), { scale }),
     );
-    return parts.length === 1 ? parts[0]! : tf.concat(parts, 1);
+    return joined(parts);
   });
+}
+
+/**
+ * Gradient of {@link segmentedAttention} by queries, keys and values, segment by segment.
+ *
+ * @param dOut - `[1, N, Nq, D]`.
+ * @returns Three tensors, which the caller disposes.
+ * @throws {ShapeError} As {@link segmentedAttention}.
+ */
+export function segmentedAttentionBackward(
+  q: tf.Tensor4D,
+  k: tf.Tensor4D,
+  v: tf.Tensor4D,
+  dOut: tf.Tensor4D,
+  segments: readonly AttentionSegment[],
+  { scale }: { scale: number },
+): CausalAttentionGradients {
+  const where = "segmentedAttentionBackward";
+  const sizes = checkSegmented(where, q, k, v);
+  checkShape(where, "dOut", dOut, [1, "N", "Nq", "D"], sizes);
+  const views = segmentViews(segments, sizes["N"]!);
+  return tf.tidy(() => {
+    const dq: tf.Tensor4D[] = [];
+    // A segment's keys are seen by itself and by those that continue it: what each of them adds.
+    const dk: tf.Tensor4D[][] = views.map(() => []);
+    const dv: tf.Tensor4D[][] = views.map(() => []);
+    for (const [i, { own, seen }] of views.entries()) {
+      const gradients = causalAttentionBackward(
+        tokens(q, [own]),
+        tokens(k, seen),
+        tokens(v, seen),
+        tokens(dOut, [own]),
+        { scale },
+      );
+      dq.push(gradients.dq);
+      let start = 0;
+      for (const segment of chain(segments, i)) {
+        const end = start + segments[segment]!.length;
+        dk[segment]!.push(tokens(gradients.dk, [[start, end]]));
+        dv[segment]!.push(tokens(gradients.dv, [[start, end]]));
+        start = end;
+      }
+    }
+    const total = (parts: tf.Tensor4D[][]): tf.Tensor4D =>
+      joined(parts.map((added) => (added.length === 1 ? added[0]! : tf.addN(added))));
+    return { dq: joined(dq), dk: total(dk), dv: total(dv) };
+  });
+}
+
+function checkSegmented(where: string, q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): Sizes {
+  const sizes: Sizes = {};
+  checkShape(where, "q", q, [1, "N", "Nq", "D"], sizes);
+  checkShape(where, "k", k, [1, "N", "Nkv", "D"], sizes);
+  checkShape(where, "v", v, [1, "N", "Nkv", "D"], sizes);
+  return sizes;
+}
+
+/** The segments that segment `index` sees, the first one first and itself last. */
+function chain(segments: readonly AttentionSegment[], index: number): number[] {
+  const { after } = segments[index]!;
+  return after === undefined ? [index] : [...chain(segments, after), index];
+}
+
+function joined(parts: tf.Tensor4D[]): tf.Tensor4D {
+  return parts.length === 1 ? parts[0]! : tf.concat(parts, 1);
 }
 
 /** A run of tokens: the first one, and the one after the last. */

@@ -1,6 +1,7 @@
 import { Rng } from "@sdmprune/core";
 import { FUSED_KERNEL_NAMES, type FusedKernelName, type FusedKernels, runFused, tf } from "@sdmprune/tensor";
 import {
+  adamW,
   causalAttention,
   causalAttentionBackward,
   filledTensor,
@@ -103,6 +104,21 @@ describe("normalisation and rotation", () => {
     });
     expectClose(both, 1e-6);
   });
+});
+
+it("takes a step of AdamW as the composition does", async () => {
+  const shape = [300, 577];
+  const both = await bothWays(
+    { parameter: shape, gradient: shape, m: shape, root: shape },
+    ({ parameter, gradient, m, root }) => {
+      const v = tf.square(root!);
+      const options = { learningRate: 1e-2, weightDecay: 0.05, step: 3, gradientScale: 0.7 };
+      const next = adamW({ parameter: parameter!, m: m!, v }, gradient!, options);
+      tf.dispose(v);
+      return { ...next };
+    },
+  );
+  expectClose(both, 1e-6);
 });
 
 describe("attention", () => {

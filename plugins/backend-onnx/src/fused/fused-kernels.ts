@@ -1,4 +1,5 @@
 import type { NativeKernel } from "../kernels/native-kernel.js";
+import { adamWKernel } from "./adam-w.js";
 import { causalAttentionBackwardKernel, causalAttentionKernel } from "./causal-attention.js";
 import { fillKernel } from "./fill.js";
 import { gatedActivationBackwardKernel, gatedActivationKernel } from "./gated-activation.js";
@@ -19,5 +20,6 @@ export const fusedKernels: readonly NativeKernel[] = [
   neuronScoreKernel,
   logSumExpChunkKernel,
   lossGradientChunkKernel,
+  adamWKernel,
   fillKernel,
 ];
