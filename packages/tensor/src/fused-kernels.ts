@@ -191,6 +191,16 @@ export interface FusedKernels {
   };
 
   /**
+   * `max[n] = max_c z[n,c]` and `sum_c exp(z[n,c] - max[n])`, added up in float64: `sum` is that in float32, and `rest` what
+   * is missing. Returns `[max [N], sum [N], rest [N]]`.
+   */
+  SdmExpSum: {
+    inputs: { /** `[N,C]` */ logits: tf.Tensor };
+    attrs: Record<string, never>;
+    outputs: tf.Tensor[];
+  };
+
+  /**
    * A new tensor whose values `fill` writes: all of them, at once, whatever was there before. For a backend that keeps
    * memory to use again. Returns `[...shape]`.
    */
@@ -233,6 +243,7 @@ export const FUSED_KERNEL_NAMES = [
   "SdmLogSumExpChunk",
   "SdmLossGradientChunk",
   "SdmAdamW",
+  "SdmExpSum",
   "SdmFill",
 ] as const satisfies readonly FusedKernelName[];
 

@@ -40,6 +40,8 @@ export { segmentedAttention, segmentedAttentionBackward } from "./ops/segmented-
 export type { AttentionSegment } from "./ops/segmented-attention.js";
 export { sdmNeuronScore } from "./ops/sdm-neuron-score.js";
 export type { SdmNeuronScoreInputs } from "./ops/sdm-neuron-score.js";
+export { softmaxSums } from "./ops/softmax-sums.js";
+export type { SoftmaxSums } from "./ops/softmax-sums.js";
 export { addTo, readFloat64 } from "./read-float64.js";
 export { selectBackend, withBackend } from "./select-backend.js";
 export type { BackendSelection, SelectBackendOptions } from "./select-backend.js";

@@ -1,4 +1,4 @@
-import { tf, type LanguageModelHead } from "@sdmprune/tensor";
+import { softmaxSums, tf, type LanguageModelHead } from "@sdmprune/tensor";
 
 /** A token, and the hidden state that predicts it. */
 export interface TokenQuery {
@@ -28,68 +28,119 @@ export async function nextTokenScores(
   hidden: tf.Tensor2D,
   queries: readonly TokenQuery[],
 ): Promise<TokenScore[]> {
-  const rows = [...new Set(queries.map(({ row }) => row))].sort((a, b) => a - b);
-  const slotOf = new Map(rows.map((row, slot) => [row, slot]));
-  const normalisers = rows.map(() => ({ max: -Infinity, argMax: -1, sum: 0 }));
-  const logits = new Float64Array(queries.length);
+  const asked = rowsAsked(queries);
   const perBlock = Math.max(1, Math.floor(BLOCK_LOGITS / Math.min(head.chunkSize, head.vocabSize)));
-  const queriesOf = rows.map((): number[] => []);
-  for (const [q, { row }] of queries.entries()) queriesOf[slotOf.get(row)!]!.push(q);
-
   for (let start = 0; start < head.vocabSize; start += head.chunkSize) {
-    const end = Math.min(start + head.chunkSize, head.vocabSize);
-    const weight = await head.chunk(start, end);
+    const weight = await head.chunk(start, Math.min(start + head.chunkSize, head.vocabSize));
     try {
-      for (let first = 0; first < rows.length; first += perBlock) {
-        const block = rows.slice(first, first + perBlock);
-        const values = blockLogits(hidden, block, weight);
-        for (let i = 0; i < block.length; i++) {
-          const row = values.subarray(i * (end - start), (i + 1) * (end - start));
-          addChunk(normalisers[first + i]!, row, start);
-          for (const q of queriesOf[first + i]!) {
-            const { token } = queries[q]!;
-            if (token >= start && token < end) logits[q] = row[token - start]!;
-          }
+      for (let first = 0; first < asked.length; first += perBlock) {
+        const block = asked.slice(first, first + perBlock);
+        const logits = blockLogits(hidden, block, weight);
+        try {
+          await addChunk(block, logits, start);
+        } finally {
+          logits.dispose();
         }
       }
     } finally {
       weight.dispose();
     }
   }
-  return queries.map(({ row, token }, q) => {
-    const { max, sum, argMax } = normalisers[slotOf.get(row)!]!;
-    return { logprob: logits[q]! - max - Math.log(sum), isGreedy: argMax === token };
-  });
+  const scores = new Array<TokenScore>(queries.length);
+  for (const { max, sum, tokens } of asked) {
+    for (const { query, logit, isFirst } of tokens) {
+      scores[query] = { logprob: logit - max - Math.log(sum), isGreedy: isFirst && logit === max };
+    }
+  }
+  return scores;
+}
+
+/** A row that is asked about, and what is known of its logits so far. */
+interface AskedRow {
+  readonly row: number;
+  readonly tokens: AskedToken[];
+  max: number;
+  /** Of the exponentials of logits, less `max`. */
+  sum: number;
+}
+
+interface AskedToken {
+  readonly query: number;
+  readonly token: number;
+  logit: number;
+  /** Whether no token before it is as likely, and none of its chunk is likelier. */
+  isFirst: boolean;
+}
+
+function rowsAsked(queries: readonly TokenQuery[]): AskedRow[] {
+  const asked = new Map<number, AskedRow>();
+  for (const [query, { row, token }] of queries.entries()) {
+    const known = asked.get(row) ?? { row, tokens: [], max: -Infinity, sum: 0 };
+    asked.set(row, known);
+    known.tokens.push({ query, token, logit: NaN, isFirst: false });
+  }
+  return [...asked.values()];
 }
 
 /** `[rows, C]` logits of some rows and a chunk `[C, H]` of the vocabulary. */
-function blockLogits(hidden: tf.Tensor2D, rows: readonly number[], weight: tf.Tensor2D): Float32Array {
-  const logits = tf.tidy(() =>
-    tf.matMul(tf.gather(hidden, tf.tensor1d([...rows], "int32")), weight, false, true),
+function blockLogits(hidden: tf.Tensor2D, block: readonly AskedRow[], weight: tf.Tensor2D): tf.Tensor2D {
+  return tf.tidy(() => {
+    const rows = tf.tensor1d(
+      block.map(({ row }) => row),
+      "int32",
+    );
+    return tf.matMul(tf.gather(hidden, rows), weight, false, true);
+  });
+}
+
+/** Takes the logits of a chunk of the vocabulary, the first of which is token `start`, into what is known of the rows. */
+async function addChunk(block: readonly AskedRow[], logits: tf.Tensor2D, start: number): Promise<void> {
+  const width = logits.shape[1];
+  const inChunk = block.flatMap(({ tokens }, slot) =>
+    tokens
+      .filter(({ token }) => token >= start && token < start + width)
+      .map((token) => ({ slot, place: slot * width + token.token - start, token })),
   );
-  try {
-    return logits.dataSync<"float32">();
-  } finally {
-    logits.dispose();
+  const values = await valuesAt(
+    logits,
+    inChunk.map(({ place }) => place),
+  );
+  const { max, sum } = await softmaxSums(logits);
+  const candidates = inChunk.filter(({ slot, token }, i) => {
+    token.logit = values[i]!;
+    return token.logit === max[slot] && token.logit > block[slot]!.max;
+  });
+  const best = await firstMaxima(
+    logits,
+    candidates.map(({ slot }) => slot),
+  );
+  for (const [i, { token }] of candidates.entries()) token.isFirst = best[i] === token.token - start;
+  for (const [slot, known] of block.entries()) {
+    const next = Math.max(known.max, max[slot]!);
+    known.sum =
+      (known.sum === 0 ? 0 : known.sum * Math.exp(known.max - next)) +
+      sum[slot]! * Math.exp(max[slot]! - next);
+    known.max = next;
   }
 }
 
-/** Takes a row's logits, the first of which is that of token `start`, into its maximum and sum of exponentials. */
-function addChunk(
-  normaliser: { max: number; argMax: number; sum: number },
-  logits: Float32Array,
-  start: number,
-): void {
-  let { max, argMax } = normaliser;
-  for (let c = 0; c < logits.length; c++) {
-    if (logits[c]! > max) {
-      max = logits[c]!;
-      argMax = start + c;
-    }
+/** Some values of a tensor, by their places in row-major order. */
+async function valuesAt(x: tf.Tensor, places: readonly number[]): Promise<ArrayLike<number>> {
+  if (places.length === 0) return [];
+  return read(() => tf.gather(tf.reshape(x, [-1]), tf.tensor1d([...places], "int32")));
+}
+
+/** Column of the first maximum in each of some rows. */
+async function firstMaxima(x: tf.Tensor2D, rows: readonly number[]): Promise<ArrayLike<number>> {
+  if (rows.length === 0) return [];
+  return read(() => tf.argMax(tf.gather(x, tf.tensor1d([...rows], "int32")), 1));
+}
+
+async function read(make: () => tf.Tensor): Promise<ArrayLike<number>> {
+  const tensor = tf.tidy(make);
+  try {
+    return await tensor.data();
+  } finally {
+    tensor.dispose();
   }
-  let sum = normaliser.sum === 0 ? 0 : normaliser.sum * Math.exp(normaliser.max - max);
-  for (let c = 0; c < logits.length; c++) sum += Math.exp(logits[c]! - max);
-  normaliser.max = max;
-  normaliser.argMax = argMax;
-  normaliser.sum = sum;
 }

@@ -14,6 +14,7 @@ import {
   rotaryFrequencies,
   rotaryTables,
   sdmNeuronScore,
+  softmaxSums,
 } from "@sdmprune/tensor";
 import { beforeAll, describe, expect, it } from "vitest";
 import { register } from "../tfjs.js";
@@ -300,6 +301,39 @@ function fused<K extends FusedKernelName>(
   if (!outputs) throw new Error(`${name} did not run.`);
   return outputs;
 }
+
+describe("SdmExpSum", () => {
+  it.each([
+    [1, 3],
+    [3, 49],
+    [7, 40_000],
+  ])("sums the exponentials of [%i, %i] in float64, each row by itself", async (N, C) => {
+    await tf.setBackend("onnx");
+    const rng = new Rng(6, "logits");
+    const values = Float32Array.from({ length: N * C }, () => 4 * rng.normal());
+    values[0] = 20; // all but certain
+    const logits = tf.tensor2d(values, [N, C]);
+    const before = tf.memory().numTensors;
+    const { max, sum } = await softmaxSums(logits);
+    expect(tf.memory().numTensors).toBe(before);
+    for (let n = 0; n < N; n++) {
+      const row = values.subarray(n * C, (n + 1) * C);
+      const top = row.reduce((a, b) => Math.max(a, b));
+      const tail = row.reduce((total, z) => total + (z === top ? 0 : Math.exp(z - top)), 0);
+      expect(max[n]).toBe(top);
+      expect((sum[n]! - 1) / tail).toBeCloseTo(1, 5);
+      const alone = tf.tensor2d(row, [1, C]);
+      expect((await softmaxSums(alone)).sum[0]).toBe(sum[n]);
+      alone.dispose();
+    }
+    logits.dispose();
+  });
+
+  it("does not hide a logit that is no number", async () => {
+    const { sum } = await softmaxSums(tf.tensor2d([1, NaN, 2], [1, 3]));
+    expect(sum[0]).toBeNaN();
+  });
+});
 
 describe("SdmFill", () => {
   const bytes = 1 << 16;

@@ -1,6 +1,7 @@
 import type { NativeKernel } from "../kernels/native-kernel.js";
 import { adamWKernel } from "./adam-w.js";
 import { causalAttentionBackwardKernel, causalAttentionKernel } from "./causal-attention.js";
+import { expSumKernel } from "./exp-sum.js";
 import { fillKernel } from "./fill.js";
 import { gatedActivationBackwardKernel, gatedActivationKernel } from "./gated-activation.js";
 import { logSumExpChunkKernel, lossGradientChunkKernel } from "./loss-chunk.js";
@@ -21,5 +22,6 @@ export const fusedKernels: readonly NativeKernel[] = [
   logSumExpChunkKernel,
   lossGradientChunkKernel,
   adamWKernel,
+  expSumKernel,
   fillKernel,
 ];
