@@ -187,7 +187,20 @@ describe("checkBoundaries", () => {
     );
     expect(checkBoundaries(root)).toEqual([
       "plugins/method-flap/src/index.ts:1: plugin method-flap imports plugin backend-onnx; plugins never import one another.",
-      "plugins/method-flap/src/index.ts:2: plugin method-flap imports recipes; it may import core, pruning, importance, lora, models.",
+      "plugins/method-flap/src/index.ts:2: plugin method-flap imports recipes; it may import core, pruning, importance, lora, models, tensor.",
+    ]);
+  });
+
+  it("finds a criterion's plugin importing more than its contracts", () => {
+    const names = ["@sdmprune/importance", "@sdmprune/tensor", "@sdmprune/lora"];
+    for (const name of ["importance", "tensor", "lora"]) plant(`packages/${name}`, { "src/index.ts": "" });
+    plant(
+      "plugins/importance-entropy",
+      { "src/index.ts": names.map((name) => `import "${name}";`).join("\n") },
+      { dependencies: names },
+    );
+    expect(checkBoundaries(root)).toEqual([
+      "plugins/importance-entropy/src/index.ts:3: plugin importance-entropy imports lora; it may import core, pruning, importance, models, tensor.",
     ]);
   });
 

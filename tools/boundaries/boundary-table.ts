@@ -26,7 +26,8 @@ export const MAY_NAME_PLUGINS: readonly string[] = ["cli", "playground"];
 /** What plugins may import of `packages/`, by the first word of their folder's name. */
 export const PLUGIN_MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   backend: ["core", "tensor"],
-  method: ["core", "pruning", "importance", "lora", "models"],
+  method: ["core", "pruning", "importance", "lora", "models", "tensor"],
+  importance: ["core", "pruning", "importance", "models", "tensor"],
 };
 
 /** Packages of others that belong to one place; `*` ends a prefix. */

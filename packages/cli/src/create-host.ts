@@ -2,13 +2,28 @@ import { Host } from "@sdmprune/core";
 import backendOnnx from "@sdmprune/backend-onnx";
 import { evaluationPlugin } from "@sdmprune/evaluation";
 import { importancePlugin } from "@sdmprune/importance";
+import importanceFlap from "@sdmprune/importance-flap";
+import importanceHfprune from "@sdmprune/importance-hfprune";
+import importanceMinitron from "@sdmprune/importance-minitron";
+import methodLlmPruner from "@sdmprune/method-llm-pruner";
 import { modelsPlugin } from "@sdmprune/models";
 import { pruningPlugin } from "@sdmprune/pruning";
 import { tensorPlugin } from "@sdmprune/tensor";
 import { loadPlugin } from "./load-plugin.js";
 
 /** What the program comes with. Backends are tried in this order. */
-const BUILT_IN = [backendOnnx, tensorPlugin, modelsPlugin, importancePlugin, pruningPlugin, evaluationPlugin];
+const BUILT_IN = [
+  backendOnnx,
+  tensorPlugin,
+  modelsPlugin,
+  importancePlugin,
+  pruningPlugin,
+  evaluationPlugin,
+  importanceHfprune,
+  importanceFlap,
+  importanceMinitron,
+  methodLlmPruner,
+];
 
 /**
  * A host with the built-in plugins and those the user named.

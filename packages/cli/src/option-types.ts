@@ -64,3 +64,23 @@ export function nameList(text: string): string[] {
 export function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
 }
+
+/** Collects repeatable `key=value` pairs. A value is read as JSON where it is any, else as text. */
+export function keyValue(
+  text: string,
+  before: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
+  const [, key, value] = /^([A-Za-z]\w*)=(.*)$/s.exec(text) ?? [];
+  if (key === undefined || value === undefined) {
+    throw new InvalidArgumentError("Expected key=value, for example taylor=vectorize.");
+  }
+  return { ...before, [key]: jsonOrText(value) };
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}

@@ -1,12 +1,13 @@
 import { InterruptedError, startTask, UsageError, type ProgressListener } from "@sdmprune/core";
 import type { ActivationStoreOptions, CausalLM } from "@sdmprune/models";
 import type { tf } from "@sdmprune/tensor";
-import type { ImportanceCriterion } from "./criterion.js";
+import { keepsState, type ImportanceCriterion } from "./criterion.js";
 import { finishScores, type SampleCounts } from "./finish-scores.js";
-import { planSweep } from "./plan-sweep.js";
+import { planSweep, type SweepPlan } from "./plan-sweep.js";
 import { ScoreAccumulator, type IncrementListener } from "./score-accumulator.js";
 import { sweepSamples } from "./sweep-samples.js";
 import type { SweepTeacher } from "./sweep-teacher.js";
+import { WeightGradientSums } from "./weight-gradients.js";
 
 /** One calibration sample: token ids, and what to call it in an error. */
 export interface SweepSample {
@@ -48,7 +49,10 @@ export interface SweepRequest extends SweepPolicy {
   readonly onSample?: (state: SweepState) => void | Promise<void>;
   /** Shown the student's output of the final norm for each sample, `[T, H]`; valid only until it returns. */
   readonly onFinalHidden?: (index: number, hidden: tf.Tensor2D) => void | Promise<void>;
-  /** Told of every increment of a criterion, by layer in order of the samples; `[F]`. Sums of them are the scores. */
+  /**
+   * Told of every increment of a criterion, by layer in order of the samples; `[F]`, or `[numSums, F]`. Sums of them
+   * are what `finish` gets.
+   */
   readonly onIncrement?: (importance: string, layer: number, increment: Float32Array) => void;
 }
 
@@ -74,17 +78,38 @@ export type ScoreSet = ReadonlyMap<string, readonly Float64Array[]>;
  * @throws {InterruptedError} If `signal` is aborted.
  */
 export async function calibrationSweep(request: SweepRequest): Promise<ScoreSet> {
-  const { sums, ...counts } = await accumulateScores(request);
-  return finishScores(request.student, request.criteria, sums, counts);
+  const plan = planSweep(request.criteria);
+  const gradients = createGradientSums(plan);
+  try {
+    const { sums, ...counts } = await sweepAll(request, plan, gradients);
+    return await finishScores(request.student, request.criteria, sums, counts, gradients);
+  } finally {
+    for (const sums of gradients.values()) sums.dispose();
+  }
 }
 
 /**
  * The part of {@link calibrationSweep} that looks at samples: sums of increments, which `finish` of the criteria
  * makes scores of.
+ *
+ * @throws {UsageError} If a criterion wants weight gradients, which are no part of these sums.
  */
 export async function accumulateScores(request: SweepRequest): Promise<SweepState> {
+  const summing = [...request.criteria].find(([, { needs }]) => needs.weightGradients !== undefined);
+  if (summing) {
+    throw new UsageError(
+      `importance "${summing[0]}": needs weight gradients over all samples at once; expected it in a whole sweep, got a part of one.`,
+    );
+  }
+  return sweepAll(request, planSweep(request.criteria), new Map());
+}
+
+async function sweepAll(
+  request: SweepRequest,
+  plan: SweepPlan,
+  gradients: ReadonlyMap<string, WeightGradientSums>,
+): Promise<SweepState> {
   const { student, samples, criteria, resumeFrom } = request;
-  const plan = planSweep(criteria);
   if (plan.observers.length > 0 && samples.length === 0) {
     throw new UsageError(`importance "${plan.observers[0]}": expected calibration samples, got none.`);
   }
@@ -93,7 +118,10 @@ export async function accumulateScores(request: SweepRequest): Promise<SweepStat
     throw new UsageError(`microBatch: expected a positive integer, got ${microBatch}.`);
   }
   const accumulators = createAccumulators(request, student.config.intermediateSizes);
-  if (resumeFrom) resume(accumulators, resumeFrom, samples.length);
+  if (resumeFrom) {
+    assertCanResume(criteria);
+    resume(accumulators, resumeFrom, samples.length);
+  }
   const counts = { nsamples: resumeFrom?.nsamples ?? 0, numTokens: resumeFrom?.numTokens ?? 0 };
   if (plan.observers.length > 0) {
     const task = startTask(request.progress, request.task ?? "score", {
@@ -106,7 +134,7 @@ export async function accumulateScores(request: SweepRequest): Promise<SweepStat
         if (request.signal?.aborted) throw new InterruptedError("Interrupted while scoring.");
         const start = counts.nsamples;
         const batch = { start, samples: samples.slice(start, start + microBatch) };
-        await sweepSamples(request, plan, accumulators, batch);
+        await sweepSamples(request, plan, accumulators, batch, gradients);
         counts.nsamples += batch.samples.length;
         counts.numTokens += batch.samples.reduce((sum, { ids }) => sum + ids.length, 0);
         task.advance(counts.nsamples);
@@ -126,9 +154,28 @@ function createAccumulators(
 ): Map<string, ScoreAccumulator> {
   const create = (name: string): ScoreAccumulator => {
     const listener: IncrementListener = (layer, increment) => onIncrement?.(name, layer, increment);
-    return new ScoreAccumulator(name, widths, listener);
+    return new ScoreAccumulator(name, widths, listener, criteria.get(name)!.numSums);
   };
   return new Map([...criteria.keys()].map((name) => [name, create(name)]));
+}
+
+/** One for each loss of which somebody wants weight gradients, by the names of who does. */
+function createGradientSums({ losses }: SweepPlan): Map<string, WeightGradientSums> {
+  return new Map(
+    losses.flatMap(({ summed, withSquares }) => {
+      const sums = new WeightGradientSums(withSquares);
+      return summed.map((name) => [name, sums] as const);
+    }),
+  );
+}
+
+/** @throws {UsageError} If a criterion keeps more than the sums that a sweep goes on from. */
+function assertCanResume(criteria: SweepRequest["criteria"]): void {
+  const stateful = [...criteria].find(([, criterion]) => keepsState(criterion));
+  if (!stateful) return;
+  throw new UsageError(
+    `resumeFrom: importance "${stateful[0]}" keeps more than sums of increments; its sweep must start over.`,
+  );
 }
 
 /** Takes over the sums of an interrupted sweep. */

@@ -1,13 +1,16 @@
 import type { MlpBackwardObservation } from "@sdmprune/models";
 import type { GatedMlpWeights, LossSpec, tf } from "@sdmprune/tensor";
 import type { ScoreAccumulator } from "./score-accumulator.js";
+import type { WeightGradients } from "./weight-gradients.js";
 
 /** The weights of one MLP and what has been accumulated for it, when every sample has been seen. */
 export interface FinishedLayer {
   readonly layer: number;
   readonly weights: GatedMlpWeights;
-  /** Sum of all increments; shape `[F]`, float64. */
+  /** Sum of all increments; shape `[F]`, or `[numSums, F]` row-major; float64. */
   readonly score: Float64Array;
+  /** What `needs.weightGradients` asked for. Lent for the call. */
+  readonly weightGradients?: WeightGradients;
   readonly nsamples: number;
   readonly numTokens: number;
 }
@@ -15,12 +18,18 @@ export interface FinishedLayer {
 /** The loss whose gradients a criterion wants. */
 export type CriterionLoss = LossSpec | "cross-entropy" | "entropy";
 
-/** What a criterion wants to see. With neither it sees no data and has a `finish`; with either it has an `observe`. */
+/** What a criterion wants to see. With none of it the criterion sees no data and has a `finish`. */
 export interface CriterionNeeds {
   /** Calls `observe` in the forward pass with every MLP's activations. Implied by `gradients`. */
   readonly activations?: boolean;
   /** Calls `observe` in the backward pass of this loss, with activations and gradients. */
   readonly gradients?: { readonly loss: CriterionLoss };
+  /**
+   * Sums the gradients by the MLPs' weights over all samples, and with `mean-and-square` each sample's squared ones,
+   * for `finish`, which is required then; `observe` is not. Needs `gradients`. Takes as much memory as the MLPs'
+   * weights in float32, or twice that; such a sweep starts over on `--resume` and cannot be taken apart into shards.
+   */
+  readonly weightGradients?: "mean" | "mean-and-square";
 }
 
 /**
@@ -31,6 +40,11 @@ export interface CriterionNeeds {
  */
 export interface ImportanceCriterion {
   readonly needs: CriterionNeeds;
+  /**
+   * How many vectors of sums are kept per layer, for a statistic that one sum is not enough for. With more than one,
+   * increments and `FinishedLayer.score` have shape `[numSums, F]`, and `finish` makes `[F]` of them. Default 1.
+   */
+  readonly numSums?: number;
   /**
    * Called for each layer of each sample: in the backward pass where `needs.gradients` is set, else in the
    * forward pass, without the gradients. Adds an increment of shape `[F]` with `scores.add(layer, tensor)`, which
@@ -44,6 +58,11 @@ export interface ImportanceCriterion {
   finish?(layer: FinishedLayer): tf.Tensor1D | Float64Array | Promise<Float64Array>;
   /** Set it when the criterion keeps state of its own between calls: its sweep starts over on `--resume`. */
   readonly isStateful?: boolean;
+}
+
+/** Whether more is kept between samples than sums of increments: such a sweep can neither go on nor be taken apart. */
+export function keepsState({ isStateful, needs }: ImportanceCriterion): boolean {
+  return isStateful === true || needs.weightGradients !== undefined;
 }
 
 declare module "@sdmprune/core" {

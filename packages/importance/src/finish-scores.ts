@@ -2,6 +2,7 @@ import { NonFiniteError, ShapeError } from "@sdmprune/core";
 import type { CausalLM } from "@sdmprune/models";
 import { tf } from "@sdmprune/tensor";
 import type { FinishedLayer, ImportanceCriterion } from "./criterion.js";
+import type { WeightGradients, WeightGradientSums } from "./weight-gradients.js";
 
 export interface SampleCounts {
   readonly nsamples: number;
@@ -12,6 +13,8 @@ export interface SampleCounts {
  * Turns the sums of all criteria into scores, reading the MLP weights of one layer after another if any criterion
  * has a `finish`.
  *
+ * @param gradients - Sums of weight gradients by criterion that asked for them; a layer's are freed as it is done.
+ *
  * @throws {NonFiniteError} If a score is NaN or infinite.
  */
 export async function finishScores(
@@ -19,6 +22,7 @@ export async function finishScores(
   criteria: ReadonlyMap<string, ImportanceCriterion>,
   sums: ReadonlyMap<string, readonly Float64Array[]>,
   counts: SampleCounts,
+  gradients: ReadonlyMap<string, WeightGradientSums> = new Map(),
 ): Promise<Map<string, Float64Array[]>> {
   const scores = new Map<string, Float64Array[]>(
     [...sums].map(([name, layers]) => [name, layers.map((layer) => layer.slice())]),
@@ -30,10 +34,17 @@ export async function finishScores(
     try {
       for (const [name, criterion] of finishing) {
         const score = scores.get(name)![layer]!;
-        scores.get(name)![layer] = await finishLayer(name, criterion, { layer, weights, score, ...counts });
+        const weightGradients = gradients.get(name)?.means(layer, counts.nsamples);
+        const finished = { layer, weights, score, ...counts, ...(weightGradients && { weightGradients }) };
+        try {
+          scores.get(name)![layer] = await finishLayer(name, criterion, finished);
+        } finally {
+          if (weightGradients) disposeGradients(weightGradients);
+        }
       }
     } finally {
       tf.dispose({ ...weights });
+      for (const sums of gradients.values()) sums.dispose(layer);
     }
   }
   return scores;
@@ -52,9 +63,10 @@ export async function finishLayer(
 ): Promise<Float64Array> {
   if (!criterion.finish) return layer.score;
   const score = await readScores(await criterion.finish(layer));
-  if (score.length !== layer.score.length) {
+  const width = layer.score.length / (criterion.numSums ?? 1);
+  if (score.length !== width) {
     throw new ShapeError(
-      `importance "${name}": finish() must return ${layer.score.length} scores for layer ${layer.layer}, got ${score.length}.`,
+      `importance "${name}": finish() must return ${width} scores for layer ${layer.layer}, got ${score.length}.`,
     );
   }
   const bad = score.findIndex((value) => !Number.isFinite(value));
@@ -64,6 +76,10 @@ export async function finishLayer(
     );
   }
   return score;
+}
+
+function disposeGradients({ mean, meanSquare }: WeightGradients): void {
+  tf.dispose([{ ...mean }, { ...meanSquare }]);
 }
 
 /** What `finish` returned, as float64; a tensor is disposed. */

@@ -56,7 +56,7 @@ export async function propagatingSweep(request: PropagatingSweepRequest): Promis
   }
   const { numLayers, intermediateSizes } = student.config;
   const numTokens = samples.reduce((sum, { ids }) => sum + ids.length, 0);
-  const sums = new ScoreAccumulator(importance, intermediateSizes);
+  const sums = new ScoreAccumulator(importance, intermediateSizes, undefined, criterion.numSums);
   const travellers: Traveller[] = [];
   const finished: Float64Array[] = [];
   const task = startTask(request.progress, request.task ?? "score", { total: numLayers, unit: "layers" });

@@ -27,31 +27,33 @@ export class ScoreAccumulator {
    * @param criterion - Name shown in errors.
    * @param widths - Number of neurons per layer.
    * @param onIncrement - Told of every increment that is added up.
+   * @param numSums - Vectors of sums per layer; increments have shape `[numSums, F]`.
    */
   constructor(
     readonly criterion: string,
-    widths: readonly number[],
+    private readonly widths: readonly number[],
     private readonly onIncrement?: IncrementListener,
+    numSums = 1,
   ) {
-    this.sums = widths.map((width) => new Float64Array(width));
+    this.sums = widths.map((width) => new Float64Array(width * numSums));
   }
 
   /**
-   * Adds an increment of shape `[F]` to a layer's sums and takes the tensor over.
+   * Adds an increment of shape `[F]`, or `[numSums, F]`, to a layer's sums and takes the tensor over.
    *
    * @throws {ShapeError} If there is no such layer, or it has another number of neurons.
    */
   add(layer: number, increment: tf.Tensor): void {
     this.#pending.push({ layer, increment }); // ours from here on, also if it does not fit
-    const width = this.sums[layer]?.length;
-    if (width === undefined) {
+    const size = this.sums[layer]?.length;
+    if (size === undefined) {
       throw new ShapeError(
         `importance "${this.criterion}": expected a layer from 0 to ${this.sums.length - 1}, got ${layer}.`,
       );
     }
-    if (increment.size !== width) {
+    if (increment.size !== size) {
       throw new ShapeError(
-        `importance "${this.criterion}": expected an increment of ${width} values for layer ${layer}, got shape [${increment.shape.join(", ")}].`,
+        `importance "${this.criterion}": expected an increment of ${size} values for layer ${layer}, got shape [${increment.shape.join(", ")}].`,
       );
     }
   }
@@ -74,7 +76,8 @@ export class ScoreAccumulator {
       const values = asFloat32(await increment.data());
       this.#pending.shift();
       increment.dispose();
-      addIncrement(this.sums[layer]!, values, `importance "${this.criterion}": layer ${layer}, ${where}`);
+      const place = `importance "${this.criterion}": layer ${layer}, ${where}`;
+      addIncrement(this.sums[layer]!, values, place, this.widths[layer]!);
       this.onIncrement?.(layer, values);
     }
   }
@@ -88,14 +91,20 @@ export class ScoreAccumulator {
 /**
  * Adds one increment to float64 sums; a vector of `F` values, not a tensor on a hot path.
  *
+ * @param width - Number of neurons; several vectors of sums lie one after another.
  * @throws {NonFiniteError} If it holds NaN or an infinity.
  */
-export function addIncrement(sums: Float64Array, increment: Float32Array, where: string): void {
+export function addIncrement(
+  sums: Float64Array,
+  increment: Float32Array,
+  where: string,
+  width: number = sums.length,
+): void {
   for (let n = 0; n < sums.length; n++) {
     const value = increment[n]!;
     if (!Number.isFinite(value)) {
       throw new NonFiniteError(
-        `${where}: neuron ${n} got the score ${value}. The model's weights or activations overflow; check the checkpoint and the sample.`,
+        `${where}: neuron ${n % width} got the score ${value}. The model's weights or activations overflow; check the checkpoint and the sample.`,
       );
     }
     sums[n]! += value;

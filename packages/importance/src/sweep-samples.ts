@@ -19,16 +19,20 @@ import { locateNonFinite } from "./locate-non-finite.js";
 import type { SweepPlan } from "./plan-sweep.js";
 import type { ScoreAccumulator } from "./score-accumulator.js";
 import { sweepTeacher, type MicroBatch } from "./sweep-teacher.js";
+import type { WeightGradientSums } from "./weight-gradients.js";
 
 /**
  * Feeds some samples, each by itself, to every criterion that sees samples, and adds up what they say of them. Every
  * layer sees them in order, so that the sums do not depend on how samples are grouped.
+ *
+ * @param gradients - Takes weight gradients, by criterion that asked for them; those of one loss share one.
  */
 export async function sweepSamples(
   request: SweepRequest,
   plan: SweepPlan,
   accumulators: ReadonlyMap<string, ScoreAccumulator>,
   batch: MicroBatch,
+  gradients: ReadonlyMap<string, WeightGradientSums> = new Map(),
 ): Promise<void> {
   const observerOf = (names: readonly string[], sample: SweepSample): BlockObserver => ({
     mlp: (observation) => {
@@ -45,8 +49,9 @@ export async function sweepSamples(
   const teacher = needsTeacher ? sweepTeacher(request.teacher) : undefined;
   const teacherHidden = await teacher?.finalHidden(batch, request.signal);
   try {
-    for (const [i, { loss, criteria }] of plan.losses.entries()) {
+    for (const [i, { loss, criteria, summed }] of plan.losses.entries()) {
       const isFirst = i === 0;
+      const sums = summed[0] === undefined ? undefined : gradients.get(summed[0]);
       const sequences = batch.samples.map((sample, n) => ({
         ids: sample.ids,
         batch: 1,
@@ -57,7 +62,7 @@ export async function sweepSamples(
           const compared = teacher ? { hidden: teacherHidden![n]!, head: teacher.head } : own;
           return sampleLoss(request, sample, loss, input, compared);
         },
-        observer: observerOf(criteria, sample),
+        observer: withSums(observerOf(criteria, sample), sums),
         // One forward pass serves the criteria that want no gradients.
         ...(isFirst && plan.forwardOnly.length > 0 && { forwardObserver: forwardObserver(sample) }),
       }));
@@ -67,6 +72,17 @@ export async function sweepSamples(
     tf.dispose(teacherHidden ?? []);
   }
   for (const accumulator of accumulators.values()) await accumulator.flush();
+}
+
+/** Adds what an observer sees to sums of weight gradients, too. */
+function withSums(observer: BlockObserver, sums: WeightGradientSums | undefined): BlockObserver {
+  if (!sums) return observer;
+  return {
+    mlp: (observation) => {
+      observer.mlp!(observation);
+      sums.add(observation as MlpBackwardObservation);
+    },
+  };
 }
 
 /** The pass for criteria that want no gradients, where there are no others. */

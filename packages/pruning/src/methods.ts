@@ -74,6 +74,7 @@ export function createWandaMethod({ propagate }: z.output<typeof wandaMethodOpti
   if (!propagate) return createSingleStageMethod("wanda", { needsCalibration: true });
   return {
     needsCalibration: true,
+    decidesWidths: true,
     stages: ({ shape, width }) => {
       const widths = shape.widths.map((w) => Math.min(w, width));
       return [

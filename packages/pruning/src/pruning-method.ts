@@ -9,6 +9,8 @@ import type { TrainingContext } from "./training-context.js";
 export interface PruningMethod {
   /** Whether any stage reads calibration data. */
   readonly needsCalibration: boolean;
+  /** Whether it sets the widths of the layers itself, so that no allocation but `uniform` can be asked for. */
+  readonly decidesWidths?: boolean;
   /** The stages that lead from `shape` to the target. */
   stages(request: StagesRequest): readonly Stage[];
 }
@@ -17,6 +19,8 @@ export interface StagesRequest {
   readonly shape: ModelShape;
   /** The uniform width that meets the target. */
   readonly width: number;
+  /** What a method rounds widths of its own to a multiple of. Default 1. */
+  readonly roundTo?: number;
 }
 
 export interface Stage {

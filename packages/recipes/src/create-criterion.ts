@@ -43,6 +43,6 @@ export function optionNames({ options }: RegistryEntry<unknown>): readonly strin
 }
 
 /** Whether a criterion looks at data at all. */
-export function needsSamples({ needs, observe }: ImportanceCriterion): boolean {
-  return observe !== undefined && (needs.activations === true || needs.gradients !== undefined);
+export function needsSamples({ needs }: ImportanceCriterion): boolean {
+  return needs.activations === true || needs.gradients !== undefined;
 }

@@ -101,14 +101,14 @@ export async function makePlan(run: Run, model: OpenedModel, request: PruneReque
   const scores = request.scores === undefined ? undefined : await openScoreSource(request.scores, model);
   const asked = { ...(scores && optionsFrom(run, scores, methodName)), ...request.methodOptions };
   const { method, options: methodOptions } = await createMethod(run, methodName, asked);
-  assertCanAllocate(allocationName, methodOptions);
+  assertCanAllocate(methodName, method, allocationName);
   const roundTo = request.width === undefined ? (request.roundTo ?? DEFAULT_ROUND_TO) : 1;
   const target: PruningTarget =
     request.width === undefined
       ? { pruningRatio: request.pruningRatio ?? DEFAULT_RATIO, ratioOf: request.ratioOf ?? "total", roundTo }
       : { width: request.width };
   const width = targetWidth(model.shape, target);
-  const stages = method.stages({ shape: model.shape, width });
+  const stages = method.stages({ shape: model.shape, width, roundTo });
 
   // With scores from a file it is wanted at the end only, and takes as long as all the rest.
   const sourceSha256 = scores ? undefined : await model.checkpoint.hash();

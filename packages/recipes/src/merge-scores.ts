@@ -87,9 +87,9 @@ async function finish(
   await startEngine(run, { ...(backend !== undefined && { backend }), ...(threads && { threads }) });
   const student = await model.family.load(model.checkpoint, model.config);
   try {
-    const zeros = (): Float64Array[] =>
-      student.config.intermediateSizes.map((width) => new Float64Array(width));
-    const all = new Map([...criteria.keys()].map((key) => [key, sums.get(key) ?? zeros()]));
+    const zeros = ({ numSums = 1 }: ImportanceCriterion): Float64Array[] =>
+      student.config.intermediateSizes.map((width) => new Float64Array(width * numSums));
+    const all = new Map([...criteria].map(([key, criterion]) => [key, sums.get(key) ?? zeros(criterion)]));
     return await finishScores(student, criteria, all, { nsamples, numTokens });
   } finally {
     student.dispose();

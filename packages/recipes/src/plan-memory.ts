@@ -18,6 +18,8 @@ export interface SweepSize {
   readonly teacher?: "none" | "shared" | "other" | undefined;
   /** Hidden states of all samples are held, as in propagation. */
   readonly holdsHidden?: boolean;
+  /** How many times the MLPs' weights are held as sums of their gradients, in float32. Default 0. */
+  readonly weightGradientCopies?: number;
 }
 
 /** How a sweep stays within its memory. */
@@ -150,7 +152,7 @@ interface Policy {
 }
 
 function peakBytes(size: SweepSize, policy: Policy): number {
-  const { config, shape, seqlen, nsamples, backward, teacher, holdsHidden } = size;
+  const { config, shape, seqlen, nsamples, backward, teacher, holdsHidden, weightGradientCopies = 0 } = size;
   const { total, mlp } = countParameters(shape);
   const block = blockBytes(config, shape);
   const teacherBytes = { none: 0, shared: mlp * FLOAT, other: total * FLOAT }[teacher ?? "none"];
@@ -164,7 +166,10 @@ function peakBytes(size: SweepSize, policy: Policy): number {
   const kept = backward ? (policy.recompute ? inputs : saved * config.numLayers) : hidden * policy.microBatch;
   const loss = backward ? lossBytes(size) + policy.keepLogitsBytes : 0;
   const others = hidden * (holdsHidden ? nsamples : 0) + (teacher ? hidden * policy.microBatch : 0);
-  return PROCESS_BYTES + weights + kept + Math.max(pass, loss) + others;
+  // A sample's gradient, its square, and the sum that replaces another are alive together.
+  const gradients =
+    weightGradientCopies === 0 ? 0 : weightGradientCopies * mlp * FLOAT + 3 * largestMatrixBytes(config);
+  return PROCESS_BYTES + weights + kept + Math.max(pass, loss) + others + gradients;
 }
 
 /** Float32 weights of one block. */

@@ -1,11 +1,17 @@
 import { UsageError, type Run } from "@sdmprune/core";
 import type { CalibrationSet } from "@sdmprune/data";
-import { calibrationSweep, propagatingSweep, type ImportanceCriterion } from "@sdmprune/importance";
+import {
+  calibrationSweep,
+  keepsState,
+  propagatingSweep,
+  type ImportanceCriterion,
+} from "@sdmprune/importance";
 import { findStageScores, type LayerScores, type StageScores } from "@sdmprune/importance/score-file";
 import {
   selectNeurons,
   type Allocation,
   type KeptNeurons,
+  type PruningMethod,
   type Stage,
   type TensorEdits,
 } from "@sdmprune/pruning";
@@ -182,7 +188,7 @@ async function computeScores(
         models.variant(residency, cutOneLayer(student, layer, scores, propagateWidths[layer]!)),
     });
   }
-  const place = work && criterion.isStateful !== true ? { work, number, call } : undefined;
+  const place = work && !keepsState(criterion) ? { work, number, call } : undefined;
   const resumeFrom = await place?.work.sweepState(number, call);
   const left = samples.slice(resumeFrom?.nsamples ?? 0);
   if (resumeFrom) {
@@ -239,8 +245,10 @@ function cutOneLayer(
 }
 
 /** @throws {UsageError} If the combination of method and allocation makes no sense. */
-export function assertCanAllocate(allocation: string, methodOptions: Options): void {
-  if (methodOptions["propagate"] === true && allocation !== "uniform") {
-    throw new UsageError(`allocation: propagation layer by layer needs "uniform", got "${allocation}".`);
+export function assertCanAllocate(name: string, method: PruningMethod, allocation: string): void {
+  if (method.decidesWidths && allocation !== "uniform") {
+    throw new UsageError(
+      `allocation: method "${name}" with these options sets the widths itself and needs "uniform", got "${allocation}".`,
+    );
   }
 }

@@ -4,6 +4,7 @@ import type { CalibrationSet } from "@sdmprune/data";
 import {
   accumulateScores,
   calibrationSweep,
+  keepsState,
   type ImportanceCriterion,
   type ScoreSet,
   type SweepRequest,
@@ -88,10 +89,10 @@ export async function scoreShard(run: Run, request: ScoreShardRequest): Promise<
   }
   const scoring = await prepareScoring(run, request);
   const { calibration, criteria } = scoring;
-  const stateful = [...criteria].find(([, { isStateful }]) => isStateful === true);
+  const stateful = [...criteria].find(([, criterion]) => keepsState(criterion));
   if (stateful) {
     throw new UsageError(
-      `importance "${stateful[0]}": keeps state of its own between windows, so that shards of it cannot be merged. Score it whole.`,
+      `importance "${stateful[0]}": keeps more between windows than sums of increments, so that shards of it cannot be merged. Score it whole.`,
     );
   }
   if (!calibration || calibration.samples.length < shard.count) {
@@ -116,7 +117,10 @@ export async function scoreShard(run: Run, request: ScoreShardRequest): Promise<
       onIncrement: (importance, layer, increment) => increments.get(importance)![layer]!.push(increment),
     });
     const info = { ...shard, nsamples, numTokens, manifest: await manifest() };
-    await writeFileAtomic(output, await encodeScoreShard(info, student.config.intermediateSizes, increments));
+    const numSums = (importance: string): number => criteria.get(importance)!.numSums ?? 1;
+    const widths = (importance: string): number[] =>
+      student.config.intermediateSizes.map((width) => width * numSums(importance));
+    await writeFileAtomic(output, await encodeScoreShard(info, widths, increments));
     return { output, ...shard, nsamples };
   });
 }

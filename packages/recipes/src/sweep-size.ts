@@ -1,4 +1,4 @@
-import type { ImportanceCriterion, SweepSample } from "@sdmprune/importance";
+import { weightGradientCopies, type ImportanceCriterion, type SweepSample } from "@sdmprune/importance";
 import { needsSamples } from "./create-criterion.js";
 import type { OpenedModel } from "./open-model.js";
 import type { SweepSize } from "./plan-memory.js";
@@ -9,12 +9,14 @@ export function sweepSize(
   samples: readonly SweepSample[],
   criteria: readonly ImportanceCriterion[],
 ): SweepSize {
+  const named = new Map(criteria.map((criterion, i) => [String(i), criterion]));
   return {
     config,
     shape,
     seqlen: Math.max(0, ...samples.map(({ ids }) => ids.length)),
     nsamples: criteria.some(needsSamples) ? samples.length : 0,
     backward: criteria.some(({ needs }) => needs.gradients !== undefined),
+    weightGradientCopies: weightGradientCopies(named),
   };
 }
 

@@ -11,7 +11,7 @@ import {
   addGlobalOptions,
   addMemoryOption,
 } from "../model-options.js";
-import { integer, numberBetween, positiveNumber, ratio } from "../option-types.js";
+import { integer, keyValue, numberBetween, positiveNumber, ratio } from "../option-types.js";
 
 /** Options of the command line, as commander names them. */
 type PruneOptions = GlobalOptions &
@@ -19,6 +19,7 @@ type PruneOptions = GlobalOptions &
     readonly ratio?: number;
     readonly config?: string;
     readonly textKey?: string;
+    readonly option?: Readonly<Record<string, unknown>>;
   };
 
 export function addPruneCommand(program: Command, terminal: Terminal): void {
@@ -29,8 +30,9 @@ export function addPruneCommand(program: Command, terminal: Terminal): void {
     .option("-o, --output <dir>", "folder to write; with --plan-only the plan's file")
     .option(
       "--method <name>",
-      "sdmprune, taylor, magnitude, wanda, random, or any registered importance (default: sdmprune)",
+      "a registered method or importance; ls method and ls importance list them (default: sdmprune)",
     )
+    .option("--option <key=value>", "option of the method, which ls method --json lists; repeatable", keyValue)
     .option("--ratio <r>", "part of the parameters to remove (default: 0.2)", ratio)
     .addOption(
       new Option("--ratio-of <what>", "what the ratio is a part of (default: total)").choices([
@@ -110,7 +112,11 @@ function pruneRequest(
   return {
     ...options,
     model,
-    methodOptions: { ...options.methodOptions, ...defined({ alpha, tau, stages, propagate }) },
+    methodOptions: {
+      ...options.methodOptions,
+      ...defined({ alpha, tau, stages, propagate }),
+      ...options.option,
+    },
     calibration: calibrationRequest(options),
     exportForm: options.export,
   };

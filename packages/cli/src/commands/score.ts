@@ -7,13 +7,14 @@ import {
   addGlobalOptions,
   addMemoryOption,
 } from "../model-options.js";
-import { nameList, numberBetween, positiveNumber, shard } from "../option-types.js";
+import { keyValue, nameList, numberBetween, positiveNumber, shard } from "../option-types.js";
 import { calibrationRequest, defined } from "./prune.js";
 
 interface ScoreOptions extends GlobalOptions {
   readonly importance: string[];
   readonly teacher?: string;
   readonly loss?: string;
+  readonly option?: Readonly<Record<string, unknown>>;
   readonly alpha?: number;
   readonly tau?: number;
   readonly output: string;
@@ -38,6 +39,7 @@ export function addScoreCommand(program: Command, terminal: Terminal): void {
       nameList,
     )
     .requiredOption("-o, --output <file>", "score file to write (.safetensors)")
+    .option("--option <key=value>", "option of the criteria; repeatable", keyValue)
     .option(
       "--shard <i/n>",
       "score the i-th of n parts of the windows; merge-scores puts them together",
@@ -60,7 +62,7 @@ export function addScoreCommand(program: Command, terminal: Terminal): void {
       const request = {
         model,
         importances: importance,
-        options: defined({ loss, alpha, tau }),
+        options: { ...defined({ loss, alpha, tau }), ...flags.option },
         calibration: calibrationRequest(flags),
         output,
         ...defined({ teacher, force, backend, threads, memory }),

@@ -1,23 +1,25 @@
 import { serializeSafetensors, type TensorToWrite } from "@sdmprune/model-io";
 import { SHARD_KEY, type ShardInfo } from "./score-shard.js";
 
-/** Increments of one criterion: for each layer those of all windows in order, `[F]` each. */
+/** Increments of one criterion: for each layer those of all windows in order, `[F]` or `[numSums, F]` each. */
 export type LayerIncrements = readonly (readonly Float32Array[])[];
 
 /**
  * A shard of a score: safetensors with one F32 tensor `<importance>/increments.<i>` of shape
- * `[increments, intermediate_size]` per criterion that looks at windows and layer. Sums are left to whoever merges:
+ * `[increments, numSums * intermediate_size]` per criterion that looks at windows and layer. Sums are left to whoever merges:
  * float64 sums of part of the windows would not add up to the bits of the whole.
  *
- * @param widths - `intermediate_size` of every layer.
+ * @param widthsOf - Length of a criterion's increments in every layer.
  */
 export async function encodeScoreShard(
   info: ShardInfo,
-  widths: readonly number[],
+  widthsOf: (importance: string) => readonly number[],
   increments: ReadonlyMap<string, LayerIncrements>,
 ): Promise<Uint8Array> {
   const tensors = [...increments].flatMap(([name, layers]) =>
-    layers.map((rows, layer) => incrementsTensor(`${name}/increments.${layer}`, rows, widths[layer]!)),
+    layers.map((rows, layer) =>
+      incrementsTensor(`${name}/increments.${layer}`, rows, widthsOf(name)[layer]!),
+    ),
   );
   const { index, count, nsamples, numTokens, manifest } = info;
   const metadata = { shard: { index, count }, nsamples, num_tokens: numTokens, manifest };

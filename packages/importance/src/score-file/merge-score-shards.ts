@@ -4,7 +4,7 @@ import type { ScoreShardFile } from "./open-score-shard.js";
 
 /** What the shards of a score add up to: the sums before a criterion's `finish`. */
 export interface MergedShards {
-  /** By criterion that looks at windows: a float64 vector of shape `[F]` per layer. */
+  /** By criterion that looks at windows: a float64 vector of shape `[F]`, or `[numSums, F]`, per layer. */
   readonly sums: ReadonlyMap<string, readonly Float64Array[]>;
   readonly nsamples: number;
   readonly numTokens: number;

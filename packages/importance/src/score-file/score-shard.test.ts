@@ -38,7 +38,7 @@ describe("shardRange", () => {
 
 describe("a shard file", () => {
   it("holds the increments of every window, and what it is part of", async () => {
-    const bytes = await encodeScoreShard(info, [2, 3], new Map([["taylor", [rows, []]]]));
+    const bytes = await encodeScoreShard(info, () => [2, 3], new Map([["taylor", [rows, []]]]));
     const file = await openSafetensors(bytes);
     expect(
       file.names.map((name) => `${file.tensor(name).dtype} ${name} [${file.tensor(name).shape}]`),
@@ -52,14 +52,14 @@ describe("a shard file", () => {
   });
 
   it("adds up in float64, in the order of the windows", async () => {
-    const shard = await open(await encodeScoreShard(info, [2], new Map([["taylor", [rows]]])));
+    const shard = await open(await encodeScoreShard(info, () => [2], new Map([["taylor", [rows]]])));
     const { sums, ...counts } = await mergeScoreShards([shard]);
     expect(sums.get("taylor")).toEqual([Float64Array.of(1, 3)]);
     expect(counts).toEqual({ nsamples: 3, numTokens: 30, manifest: { seed: 0 } });
   });
 
   it("is no score file", async () => {
-    const bytes = await encodeScoreShard(info, [2], new Map([["taylor", [rows]]]));
+    const bytes = await encodeScoreShard(info, () => [2], new Map([["taylor", [rows]]]));
     await expect(readScoreFile(new MemoryByteSource(bytes), "1.safetensors")).rejects.toThrow(
       "1.safetensors: expected a whole score file, got a shard of one. Merge all of them with merge-scores.",
     );
@@ -70,7 +70,7 @@ describe("a shard file", () => {
       [2, 3].map(async (width, i) => {
         const bytes = await encodeScoreShard(
           { ...info, index: i + 1, count: 2 },
-          [width],
+          () => [width],
           new Map([["taylor", [[]]]]),
         );
         return open(bytes);
@@ -107,7 +107,7 @@ describe("a shard file", () => {
 
   it("with a value that is not finite is refused when it is read", async () => {
     const bad = [Float32Array.of(1, Infinity)];
-    const shard = await open(await encodeScoreShard(info, [2], new Map([["x", [bad]]])));
+    const shard = await open(await encodeScoreShard(info, () => [2], new Map([["x", [bad]]])));
     await expect(mergeScoreShards([shard])).rejects.toThrow(
       '1.safetensors: "x/increments.0" holds Infinity; increments must be finite.',
     );

@@ -1,5 +1,5 @@
 import type { Registries } from "@sdmprune/core";
-import type { SweepState } from "@sdmprune/importance";
+import { keepsState, type SweepState } from "@sdmprune/importance";
 import { createSingleStageMethod } from "@sdmprune/pruning";
 import { tf } from "@sdmprune/tensor";
 import { describe, expect, it } from "vitest";
@@ -43,7 +43,7 @@ export function describeImportance(name: string, registries: Registries): void {
 
     it("gives the same scores when a sweep goes on from another's sums, or says that it has a state", async () => {
       const criterion = await create();
-      if (criterion.isStateful === true) return;
+      if (keepsState(criterion)) return;
       const model = await run.load();
       let resumeFrom: SweepState | undefined;
       const whole = await scoreTiny(model, criterion, {

@@ -1,0 +1,40 @@
+import onnxPlugin from "@sdmprune/backend-onnx";
+import { Host } from "@sdmprune/core";
+import { selectBackend, tf } from "@sdmprune/tensor";
+import { activateCpuBackend, scoreGoldenMlp } from "@sdmprune/test-utils";
+import { describeReferenceScores } from "@sdmprune/test-utils/reference-scores";
+import { beforeAll, describe, expect, it } from "vitest";
+import { createFlap } from "../src/flap.js";
+
+const criteria = {
+  WIFV: () => createFlap({ metric: "WIFV", standardize: false }),
+  IFV: () => createFlap({ metric: "IFV", standardize: false }),
+  WIFN: () => createFlap({ metric: "WIFN", standardize: false }),
+  standardized: () => createFlap({ metric: "WIFV", standardize: true }),
+};
+const file = new URL("./fixtures/tiny-llama-scores.json", import.meta.url);
+
+describe("on onnx", () => {
+  const activate = async (): Promise<void> => {
+    await selectBackend(new Host().use(onnxPlugin).registries, { name: "onnx" });
+  };
+  describeReferenceScores({ file, criteria, activate });
+});
+
+describe("on cpu", () => {
+  describeReferenceScores({ file, criteria, activate: activateCpuBackend });
+});
+
+describe("on the golden sample", () => {
+  beforeAll(activateCpuBackend);
+
+  it.each([["WIFV", [3.09773993, 3.76311786, 0.15114067]]] as const)(
+    "%s scores are those computed by hand",
+    async (name, expected) => {
+      const before = tf.memory().numTensors;
+      const scores = await scoreGoldenMlp(criteria[name]());
+      scores.forEach((score, n) => expect(score).toBeCloseTo(expected[n]!, 5));
+      expect(tf.memory().numTensors).toBe(before);
+    },
+  );
+});
