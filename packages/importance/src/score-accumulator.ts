@@ -77,7 +77,7 @@ export class ScoreAccumulator {
       this.#pending.shift();
       increment.dispose();
       const place = `importance "${this.criterion}": layer ${layer}, ${where}`;
-      addIncrement(this.sums[layer]!, values, place, this.widths[layer]!);
+      addIncrement(this.sums[layer]!, values, place, this.widths[layer]);
       this.onIncrement?.(layer, values);
     }
   }

@@ -1,6 +1,6 @@
 import { definePlugin } from "@sdmprune/core";
 import type {} from "@sdmprune/importance"; // names the extension point
-import { flapOptions } from "./flap-options.js";
+import { flapOptions, type FlapOptions } from "./flap-options.js";
 
 /** Registers the criterion `flap`. */
 export default definePlugin({
@@ -8,8 +8,7 @@ export default definePlugin({
   register({ importances }) {
     importances.register(
       "flap",
-      async (options: Parameters<typeof import("./flap.js").createFlap>[0]) =>
-        (await import("./flap.js")).createFlap(options),
+      async (options: FlapOptions) => (await import("./flap.js")).createFlap(options),
       {
         description:
           "Variance of the activation times the down projection's squared norm; forward passes only.",

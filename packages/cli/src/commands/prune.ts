@@ -32,7 +32,11 @@ export function addPruneCommand(program: Command, terminal: Terminal): void {
       "--method <name>",
       "a registered method or importance; ls method and ls importance list them (default: sdmprune)",
     )
-    .option("--option <key=value>", "option of the method, which ls method --json lists; repeatable", keyValue)
+    .option(
+      "--option <key=value>",
+      "option of the method, which ls method --json lists; repeatable",
+      keyValue,
+    )
     .option("--ratio <r>", "part of the parameters to remove (default: 0.2)", ratio)
     .addOption(
       new Option("--ratio-of <what>", "what the ratio is a part of (default: total)").choices([
