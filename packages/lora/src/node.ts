@@ -1,1 +1,3 @@
-export type { TrainingListener } from "./training-metrics.js";
+export { openAdapter, writeAdapter } from "./node/adapter-folder.js";
+export type { OpenedAdapter } from "./node/adapter-folder.js";
+export { TrainingFolder } from "./node/training-folder.js";
