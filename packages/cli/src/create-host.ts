@@ -5,7 +5,9 @@ import { importancePlugin } from "@sdmprune/importance";
 import importanceFlap from "@sdmprune/importance-flap";
 import importanceHfprune from "@sdmprune/importance-hfprune";
 import importanceMinitron from "@sdmprune/importance-minitron";
+import methodCompresso from "@sdmprune/method-compresso";
 import methodLlmPruner from "@sdmprune/method-llm-pruner";
+import methodLoraPrune from "@sdmprune/method-lora-prune";
 import { modelsPlugin } from "@sdmprune/models";
 import { pruningPlugin } from "@sdmprune/pruning";
 import { tensorPlugin } from "@sdmprune/tensor";
@@ -23,6 +25,8 @@ const BUILT_IN = [
   importanceFlap,
   importanceMinitron,
   methodLlmPruner,
+  methodLoraPrune,
+  methodCompresso,
 ];
 
 /**

@@ -40,7 +40,7 @@ describe("with --calibration alone", () => {
     );
   }, 60_000);
 
-  it("every method without training prunes", async () => {
+  it("every method prunes, the training ones by their defaults", async () => {
     const { methods, importances } = (await createHost()).registries;
     const names = [...new Set([...methods.names(), ...importances.names()])];
     const results = await run(

@@ -1,6 +1,6 @@
 import { VERSION } from "@sdmprune/core";
 import type { JsonValue } from "@sdmprune/model-io";
-import type { PruningPlan } from "@sdmprune/pruning";
+import type { PruningPlan, TensorEdits } from "@sdmprune/pruning";
 import type { Options } from "./create-criterion.js";
 import type { ExportForm } from "./prune-request.js";
 
@@ -13,6 +13,8 @@ export interface ManifestInput {
   readonly allocation: string;
   readonly target: JsonValue;
   readonly plan: PruningPlan;
+  /** What the method replaced besides removing neurons. */
+  readonly edits: readonly TensorEdits[];
   /** Width every layer has in the files. */
   readonly writtenWidths: readonly number[];
   readonly exportForm: ExportForm;
@@ -52,6 +54,7 @@ export function pruningManifest(input: ManifestInput): string {
       intermediate_size: width,
       kept,
     })),
+    edited_tensors: input.edits.length > 0 ? editedNames(input.edits) : undefined,
     scores_sha256: input.scoresSha256,
     calibration: input.calibration,
     backend: input.backend,
@@ -66,4 +69,9 @@ function snakeCounts({
   mlp,
 }: PruningPlan["parameters"]["before"]): Record<string, number> {
   return { total, non_embedding: nonEmbedding, mlp };
+}
+
+/** Tensors whose values are not those of the source. */
+function editedNames(edits: readonly TensorEdits[]): string[] {
+  return [...new Set(edits.flatMap(({ names }) => names))].sort();
 }

@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { ConfigError, UsageError, VERSION, type Run } from "@sdmprune/core";
+import { ConfigError, UsageError, VERSION, type Run, type RegistryEntry } from "@sdmprune/core";
 import type { CalibrationSet } from "@sdmprune/data";
 import {
   accumulateScores,
@@ -213,7 +213,7 @@ async function createCriteria(
   const criteria = new Map<string, ImportanceCriterion>();
   const options: Record<string, Options> = {};
   const used = new Set<string>();
-  for (const entry of importances.map((name) => run.registries.importances.entry(name))) {
+  for (const entry of importances.map((name) => importanceEntry(run, name))) {
     const known = optionNames(entry);
     const own = Object.fromEntries(Object.entries(asked).filter(([key]) => known.includes(key)));
     for (const key of Object.keys(own)) used.add(key);
@@ -225,4 +225,14 @@ async function createCriteria(
     throw new ConfigError(`${importances.join(", ")}: no such option as ${unused.join(", ")}.`);
   }
   return { criteria, options };
+}
+
+/** @throws {UsageError} If it is the name of a method alone. */
+function importanceEntry({ registries }: Run, name: string): RegistryEntry<ImportanceCriterion> {
+  if (!registries.importances.has(name) && registries.methods.has(name)) {
+    throw new UsageError(
+      `importance "${name}": is a method, without a criterion that scores by itself. Use prune --method ${name}: its scores are in pruning/scores.safetensors of the output.`,
+    );
+  }
+  return registries.importances.entry(name);
 }
