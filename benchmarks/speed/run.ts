@@ -3,6 +3,7 @@ import { argv, cwd, execArgv, execPath } from "node:process";
 import { fileURLToPath } from "node:url";
 import { errorMessage } from "@sdmprune/core";
 import { type ProgramName, PROGRAMS } from "./ours/programs.js";
+import type { Case } from "./ours/take-turns.js";
 import { digits, gigaflops, RESULTS_FOLDER, writeSpeedPage } from "./report/speed-page.js";
 import { type CaseResult, FORMAT, type Timing, writeSpeedResults } from "./report/speed-results.js";
 import { currentCommit } from "./runner/commit.js";
@@ -11,7 +12,7 @@ import { describeMachine } from "./runner/machine.js";
 import { findPyTorch, type PyTorch } from "./runner/pytorch.js";
 import { parseRunOptions, type RunOptions } from "./runner/run-options.js";
 import { median } from "./runner/statistics.js";
-import { type Command, startTurnProgram } from "./runner/turn-program.js";
+import { type Command, startTurnProgram, type Turn } from "./runner/turn-program.js";
 
 // Measures our tensor engine and PyTorch in turns: npm run bench:speed. See README.md.
 
@@ -55,61 +56,126 @@ async function main(): Promise<void> {
   if (output === RESULTS_FOLDER) await writeSpeedPage();
 }
 
-/** Runs the cases of one program and its peer, both alive throughout, and prints a line for each. */
+/** Runs the cases of one program and its peers, all alive throughout, and prints a line for each. */
 async function measure(
   program: ProgramName,
-  { names, repetitions, threads }: RunOptions,
+  options: RunOptions,
   pytorch: PyTorch | undefined,
 ): Promise<CaseResult[]> {
-  const cases = PROGRAMS[program].filter(({ name }) => names.includes(name));
-  if (cases.length === 0) return [];
+  const cases = (PROGRAMS[program] as readonly Case[]).filter(({ name }) => options.names.includes(name));
+  const together = cases.filter(({ isAlone }) => !isAlone);
+  const groups = [
+    ...(together.length > 0 ? [together] : []),
+    ...cases.filter((c) => c.isAlone).map((c) => [c]),
+  ];
+  const results: CaseResult[] = [];
+  for (const group of groups) {
+    const programs = programsFor(program, group, options, pytorch).map(startTurnProgram);
+    try {
+      for (const each of group) {
+        const repetitions = repetitionsOf(each, options);
+        const turns = await interleave(each.name, programs, repetitions, { endsThem: each.isAlone });
+        const result = caseResult(each, turns.map(timing));
+        console.log(summary(result));
+        results.push(result);
+      }
+    } finally {
+      await Promise.all(programs.map((p) => p.end()));
+    }
+  }
+  return results;
+}
+
+function repetitionsOf({ repetitions = Infinity }: Case, options: RunOptions): number {
+  return Math.min(repetitions, options.repetitions);
+}
+
+/** Ours, then PyTorch in float32, then in bfloat16 where a whole pass is measured. */
+function programsFor(
+  program: ProgramName,
+  cases: readonly Case[],
+  options: RunOptions,
+  pytorch: PyTorch | undefined,
+): Command[] {
+  const { threads } = options;
   const args = [
-    String(repetitions),
+    String(Math.max(...cases.map((each) => repetitionsOf(each, options)))),
     "--threads",
     String(threads),
     ...cases.flatMap(({ name }) => ["--only", name]),
   ];
   const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
-  const commands: Command[] = [
-    // the loader and the conditions of this process
-    { label: `ours/${program}`, file: execPath, args: [...execArgv, path("ours/main.ts"), program, ...args] },
-  ];
-  if (pytorch) {
-    commands.push({
-      label: `peers/${program}`,
-      file: pytorch.python,
-      args: [path(`peers/${program}.py`), ...args],
-    });
-  }
-  const programs = commands.map(startTurnProgram);
-  const results: CaseResult[] = [];
-  try {
-    for (const { name, what, flops } of cases) {
-      const [ours, peer] = (await interleave(name, programs, repetitions)).map((ms): Timing => ({
-        medianMs: median(ms),
-        ms,
-      }));
-      const result: CaseResult = {
-        name,
-        what,
-        ...(flops !== undefined && { flops }),
-        ours: ours!,
-        ...(peer && { pytorch: peer, ratio: peer.medianMs / ours!.medianMs }),
-      };
-      console.log(summary(result));
-      results.push(result);
-    }
-  } finally {
-    await Promise.all(programs.map((p) => p.end()));
-  }
-  return results;
+  // the loader and the conditions of this process
+  const ours = {
+    label: `ours/${program}`,
+    file: execPath,
+    args: [...execArgv, path("ours/main.ts"), program, ...args],
+  };
+  const [{ isAlone = false, gemm, hasPeer = true }] = cases as [Case];
+  if (!pytorch || !hasPeer) return [ours];
+  const peer = (dtype: string): Command => ({
+    label: `peers/${program} ${dtype}`,
+    file: pytorch.python,
+    args: [
+      path(`peers/${program}.py`),
+      ...args,
+      "--dtype",
+      dtype,
+      ...(gemm ? ["--gemm", ...gemm.map(String)] : []),
+    ],
+  });
+  return [ours, peer("float32"), ...(isAlone ? [peer("bfloat16")] : [])];
 }
 
-function summary({ name, flops, ours, pytorch, ratio }: CaseResult): string {
-  const time = ({ medianMs }: Timing): string =>
-    `${digits(medianMs)} ms${flops === undefined ? "" : ` (${gigaflops(flops, medianMs).toFixed(0)} GFLOP/s)`}`;
-  const ending = pytorch ? `, PyTorch ${time(pytorch)}, ratio ${ratio!.toFixed(2)}` : "";
-  return `${name}: ours ${time(ours)}${ending}`;
+function timing(turns: readonly Turn[]): Timing {
+  const ms = turns.map((turn) => turn.ms);
+  const { peakBytes, gemmGflops } = turns.at(-1)!;
+  return {
+    medianMs: median(ms),
+    ms,
+    ...(peakBytes !== undefined && { peakBytes }),
+    ...(gemmGflops !== undefined && { gemmGflops }),
+  };
+}
+
+function caseResult(
+  { name, what, flops, tokens, isAlone = false }: Case,
+  [ours, pytorch, bfloat16]: readonly Timing[],
+): CaseResult {
+  const kept = ({ peakBytes, ...rest }: Timing): Timing =>
+    isAlone && peakBytes !== undefined ? { ...rest, peakBytes } : rest; // else it is of all the cases before, too
+  return {
+    name,
+    what,
+    ...(flops !== undefined && { flops }),
+    ...(tokens !== undefined && { tokens }),
+    ours: kept(ours!),
+    ...(pytorch && { pytorch: kept(pytorch), ratio: pytorch.medianMs / ours!.medianMs }),
+    ...(bfloat16 && {
+      bfloat16: kept(bfloat16),
+      bfloat16Ratio: bfloat16.medianMs / ours!.medianMs,
+    }),
+  };
+}
+
+function summary({ name, flops, tokens, ours, pytorch, ratio, bfloat16, bfloat16Ratio }: CaseResult): string {
+  const time = ({ medianMs, peakBytes, gemmGflops }: Timing): string => {
+    const rate = flops === undefined ? undefined : gigaflops(flops, medianMs);
+    const details = [
+      tokens !== undefined && `${((1000 * tokens) / medianMs).toFixed(0)} tokens/s`,
+      rate !== undefined && `${rate.toFixed(0)} GFLOP/s`,
+      rate !== undefined &&
+        gemmGflops !== undefined &&
+        `${((100 * rate) / gemmGflops).toFixed(0)} % of its ${gemmGflops.toFixed(0)} in a product`,
+      peakBytes !== undefined && `peak ${(peakBytes / 2 ** 30).toFixed(2)} GiB`,
+    ].filter((detail) => detail !== false);
+    return `${digits(medianMs)} ms${details.length > 0 ? ` (${details.join(", ")})` : ""}`;
+  };
+  return [
+    `${name}: ours ${time(ours)}`,
+    ...(pytorch ? [`PyTorch ${time(pytorch)}, ratio ${ratio!.toFixed(2)}`] : []),
+    ...(bfloat16 ? [`PyTorch bfloat16 ${time(bfloat16)}, ratio ${bfloat16Ratio!.toFixed(2)}`] : []),
+  ].join("; ");
 }
 
 try {

@@ -5,11 +5,23 @@ export interface Case {
   readonly what: string;
   /** Floating-point operations of one run, where a rate says something. */
   readonly flops?: number;
+  /** Tokens that one run passes through a model. */
+  readonly tokens?: number;
+  /** Runs in a process of its own, whose peak memory is recorded. */
+  readonly isAlone?: boolean;
+  /** At most so many repetitions; it takes long. */
+  readonly repetitions?: number;
+  /** The matrix product that bounds it, rows, inputs and outputs: the peer's rate of it is recorded. */
+  readonly gemm?: readonly [rows: number, inputs: number, outputs: number];
+  /** Whether there is one to measure beside. Default: yes. */
+  readonly hasPeer?: boolean;
   setUp(): PreparedCase | Promise<PreparedCase>;
 }
 
 export interface PreparedCase {
   run(): void | Promise<void>;
+  /** Once, in place of two untimed runs. */
+  warmUp?(): Promise<void>;
   dispose(): void;
 }
 
@@ -26,7 +38,7 @@ export interface TurnOptions {
 
 /**
  * Times cases by the protocol of `peers/peer.py`: in order, each repetition after a line of input, and prints
- * `{"name", "ms"}` after each. A case is set up, and run twice untimed, after the first line that asks for it. Ends
+ * `{"name", "ms", "peakBytes"}` after each. A case is set up, and warmed up untimed, after the first line that asks for it. Ends
  * early at the end of the input.
  */
 export async function takeTurns(
@@ -41,11 +53,13 @@ export async function takeTurns(
         if ((await lines.next()).done) return;
         if (!prepared) {
           prepared = await setUp();
-          for (let k = 0; k < WARM_UP_RUNS; k++) await prepared.run();
+          if (prepared.warmUp) await prepared.warmUp();
+          else for (let k = 0; k < WARM_UP_RUNS; k++) await prepared.run();
         }
         const start = performance.now();
         await prepared.run();
-        print(JSON.stringify({ name, ms: performance.now() - start }));
+        const ms = performance.now() - start;
+        print(JSON.stringify({ name, ms, peakBytes: 1024 * process.resourceUsage().maxRSS })); // from kilobytes
       }
     } finally {
       prepared?.dispose();

@@ -1,5 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isScalingCase, scalingPlots, scalingSection } from "./scaling-plots.js";
 import { type CaseResult, newestSpeedResults, type SpeedResults, type Timing } from "./speed-results.js";
 
 export const RESULTS_FOLDER = fileURLToPath(new URL("../results", import.meta.url));
@@ -8,16 +10,22 @@ const PAGE = fileURLToPath(new URL("../../../docs/reference/speed.md", import.me
 /** Writes docs/reference/speed.md from the newest results, if it says something else. */
 export async function writeSpeedPage(): Promise<void> {
   const newest = await newestSpeedResults(RESULTS_FOLDER);
-  const page = newest ? renderSpeedPage(newest.file, newest.results) : EMPTY_PAGE;
-  const before = await readFile(PAGE, "utf8").catch(() => undefined); // not written yet
-  if (page !== before) await writeFile(PAGE, page);
+  const plots = newest ? scalingPlots(newest.results.cases) : new Map<string, string>();
+  await writeIfOther(PAGE, newest ? renderSpeedPage(newest.file, newest.results) : EMPTY_PAGE);
+  for (const [file, svg] of plots) await writeIfOther(join(dirname(PAGE), file), svg);
+}
+
+async function writeIfOther(path: string, text: string): Promise<void> {
+  const before = await readFile(path, "utf8").catch(() => undefined); // not written yet
+  if (text !== before) await writeFile(path, text);
 }
 
 const EMPTY_PAGE = "# Speed\n\nNothing is measured yet: `npm run bench:speed`.\n";
 
 /** The page: a table of the cases beside PyTorch, a table of the rates, and where they were measured. */
 export function renderSpeedPage(file: string, results: SpeedResults): string {
-  const { cases, machine, threads, repetitions, commit } = results;
+  const { machine, threads, repetitions, commit } = results;
+  const cases = results.cases.filter((each) => !isScalingCase(each));
   const hasPeer = cases.some(({ pytorch }) => pytorch);
   const rated = cases.filter(({ flops }) => flops !== undefined);
   return [
@@ -48,6 +56,8 @@ export function renderSpeedPage(file: string, results: SpeedResults): string {
     "",
     ...(rated.length > 0 ? rateTable(rated, hasPeer) : []),
     ...(hasPeer && machine.cpu.includes("AMD") ? [MKL_ON_AMD, ""] : []),
+    ...passSection(cases),
+    ...scalingSection(results.cases),
     "## Where",
     "",
     `- ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}; load in the minute before: ${machine.loadBefore}`,
@@ -68,6 +78,58 @@ function rateTable(cases: readonly CaseResult[], hasPeer: boolean): string[] {
     row("---", "---:", ...(hasPeer ? ["---:"] : [])),
     ...cases.map(({ name, flops, ours, pytorch }) =>
       row(`\`${name}\``, rate(flops!, ours), ...(hasPeer ? [rate(flops!, pytorch)] : [])),
+    ),
+    "",
+  ];
+}
+
+/** What only whole passes are measured for: tokens per second, bfloat16, and memory. */
+function passSection(cases: readonly CaseResult[]): string[] {
+  const passes = cases.filter(({ tokens }) => tokens !== undefined);
+  if (passes.length === 0) return [];
+  const speed = (tokens: number, t: Timing | undefined): string =>
+    t ? ((1000 * tokens) / t.medianMs).toFixed(0) : "";
+  const memory = (t: Timing | undefined): string =>
+    t?.peakBytes === undefined ? "" : (t.peakBytes / 2 ** 30).toFixed(2);
+  const share = (flops: number | undefined, t: Timing | undefined): string =>
+    flops === undefined || t?.gemmGflops === undefined
+      ? ""
+      : `${((100 * gigaflops(flops, t.medianMs)) / t.gemmGflops).toFixed(0)} %`;
+  return [
+    "## Whole passes",
+    "",
+    "Tokens per second through both stages of SDMPrune, with PyTorch in float32 and in bfloat16, and the most memory that",
+    "each program had. *Of its products*: the rate of the whole pass over the rate at which PyTorch multiplies the",
+    "matrices of its MLPs, which says how good a peer it is.",
+    "",
+    row(
+      "case",
+      "ours",
+      "PyTorch",
+      "ratio",
+      "of its products",
+      "PyTorch bfloat16",
+      "ratio",
+      "of its products",
+    ),
+    row("---", "---:", "---:", "---:", "---:", "---:", "---:", "---:"),
+    ...passes.map(({ name, tokens, flops, ours, pytorch, ratio, bfloat16, bfloat16Ratio }) =>
+      row(
+        `\`${name}\``,
+        speed(tokens!, ours),
+        speed(tokens!, pytorch),
+        ratio?.toFixed(2) ?? "",
+        share(flops, pytorch),
+        speed(tokens!, bfloat16),
+        bfloat16Ratio?.toFixed(2) ?? "",
+        share(flops, bfloat16),
+      ),
+    ),
+    "",
+    row("peak memory, GiB", "ours", "PyTorch", "PyTorch bfloat16"),
+    row("---", "---:", "---:", "---:"),
+    ...passes.map(({ name, ours, pytorch, bfloat16 }) =>
+      row(`\`${name}\``, memory(ours), memory(pytorch), memory(bfloat16)),
     ),
     "",
   ];

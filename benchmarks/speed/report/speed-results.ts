@@ -21,25 +21,43 @@ export interface CaseResult {
   readonly name: string;
   readonly what: string;
   readonly flops?: number;
+  /** Tokens that one run passes through a model. */
+  readonly tokens?: number;
   readonly ours: Timing;
   readonly pytorch?: Timing;
   /** PyTorch's median over ours: above 1, ours is faster. */
   readonly ratio?: number;
+  /** PyTorch with weights, activations and gradients in bfloat16. */
+  readonly bfloat16?: Timing;
+  readonly bfloat16Ratio?: number;
 }
 
 export interface Timing {
   readonly medianMs: number;
   /** Every repetition, in order. */
   readonly ms: readonly number[];
+  /** Most memory that was resident, of a program that ran this case alone. */
+  readonly peakBytes?: number;
+  /** Rate at which it multiplies the matrices that bound the case, in GFLOP/s. */
+  readonly gemmGflops?: number;
 }
 
 export const FORMAT = "sdmprune-speed-1";
 
-/** Writes results as `<day>-<commit>.json` into a folder and returns the file's path. */
+/**
+ * Writes results as `<day>-<commit>.json` into a folder and returns the file's path. Cases that are there already, of the
+ * same day and commit, and were not measured again are kept: a long run may be done in parts.
+ */
 export async function writeSpeedResults(folder: string, results: SpeedResults): Promise<string> {
   await mkdir(folder, { recursive: true });
   const path = join(folder, `${results.date.slice(0, 10)}-${results.commit.hash.slice(0, 7)}.json`);
-  await writeFile(path, `${JSON.stringify(results, undefined, 2)}\n`);
+  const before = await readFile(path, "utf8").then(
+    (text) => parse(path, text).cases,
+    (): readonly CaseResult[] => [], // the first of this commit and day
+  );
+  const measured = new Set(results.cases.map(({ name }) => name));
+  const cases = [...before.filter(({ name }) => !measured.has(name)), ...results.cases];
+  await writeFile(path, `${JSON.stringify({ ...results, cases }, undefined, 2)}\n`);
   return path;
 }
 

@@ -22,7 +22,8 @@ describe("interleave", () => {
       },
       end: () => Promise.resolve(),
     });
-    expect(await interleave("gemm", [player("A"), player("B")], 3)).toEqual([
+    const turns = await interleave("gemm", [player("A"), player("B")], 3);
+    expect(turns.map((of) => of.map(({ ms }) => ms))).toEqual([
       [1, 3, 5],
       [2, 4, 6],
     ]);
@@ -34,7 +35,8 @@ describe("interleave", () => {
       program("ours", measurement("gemm", "10 + i")),
       program("peer", measurement("gemm", "20 + i")),
     ];
-    expect(await interleave("gemm", programs, 2)).toEqual([
+    const turns = await interleave("gemm", programs, 2);
+    expect(turns.map((of) => of.map(({ ms }) => ms))).toEqual([
       [10, 11],
       [20, 21],
     ]);

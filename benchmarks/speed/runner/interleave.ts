@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { SdmPruneError } from "@sdmprune/core";
-import type { TurnProgram } from "./turn-program.js";
+import type { Turn, TurnProgram } from "./turn-program.js";
 
 /** Until a program that has just run has stopped its threads: PyTorch's spin for some milliseconds. */
 const PAUSE_MS = 20;
@@ -8,24 +8,27 @@ const PAUSE_MS = 20;
 /**
  * Times one case in several programs which take turns, A B A B, so that whatever else the machine does meets them all.
  *
- * @returns The milliseconds of every repetition, by program.
+ * @param endsThem - End each program after its last turn, so that the next one has the memory.
+ * @returns Every repetition, by program.
  * @throws {SdmPruneError} If a program fails, or runs another case.
  */
 export async function interleave(
   name: string,
   programs: readonly TurnProgram[],
   repetitions: number,
-): Promise<number[][]> {
-  const elapsed = programs.map((): number[] => []);
+  { endsThem = false } = {},
+): Promise<Turn[][]> {
+  const turns = programs.map((): Turn[] => []);
   for (let i = 0; i < repetitions; i++) {
     for (const [p, program] of programs.entries()) {
       const turn = await program.turn();
       if (turn.name !== name) {
         throw new SdmPruneError(`benchmark: expected the case "${name}", got "${turn.name}".`);
       }
-      elapsed[p]!.push(turn.ms);
+      turns[p]!.push(turn);
+      if (endsThem && i === repetitions - 1) await program.end();
       await setTimeout(PAUSE_MS);
     }
   }
-  return elapsed;
+  return turns;
 }

@@ -6,6 +6,10 @@ import { SdmPruneError } from "@sdmprune/core";
 export interface Turn {
   readonly name: string;
   readonly ms: number;
+  /** Most memory the program has had so far. */
+  readonly peakBytes?: number;
+  /** Rate of the matrix product that bounds the case, in GFLOP/s, where it was asked for. */
+  readonly gemmGflops?: number;
 }
 
 /** A running program that times its cases when it is asked; the protocol is that of `peers/peer.py`. */
@@ -54,8 +58,9 @@ export function startTurnProgram({ label, file, args }: Command): TurnProgram {
 
 function parseTurn(label: string, line: string): Turn {
   try {
-    const { name, ms } = JSON.parse(line) as Partial<Turn>;
-    if (typeof name === "string" && typeof ms === "number" && ms > 0) return { name, ms };
+    const turn = JSON.parse(line) as Partial<Turn>;
+    const { name, ms } = turn;
+    if (typeof name === "string" && typeof ms === "number" && ms > 0) return { ...turn, name, ms };
   } catch {
     // falls through to the error that shows the line
   }

@@ -1,5 +1,6 @@
 export { assertReplaceable, AtomicFolder, recoverFolder } from "./node/atomic-folder.js";
 export type { AtomicFolderOptions } from "./node/atomic-folder.js";
+export { withDiskErrors } from "./node/disk-error.js";
 export { FileByteSource } from "./node/file-byte-source.js";
 export { folderFiles, openCheckpoint } from "./node/folder-checkpoint.js";
 export type { FolderCheckpoint } from "./node/folder-checkpoint.js";
