@@ -31,3 +31,5 @@ export { score, scoreShard } from "./score.js";
 export type { ScoreRequest, ScoreResult, ScoreShardRequest, ScoreShardResult } from "./score.js";
 export { startEngine } from "./start-engine.js";
 export type { EngineRequest } from "./start-engine.js";
+export { trainingReport } from "./report/training-report.js";
+export type { TrainingReport } from "./report/training-report.js";
