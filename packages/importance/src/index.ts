@@ -6,6 +6,8 @@ export { createMagnitude } from "./criteria/magnitude.js";
 export { createRandom } from "./criteria/random.js";
 export { createSelfDistillation, createTaylor } from "./criteria/self-distillation.js";
 export { createWanda } from "./criteria/wanda.js";
+export { activationGrams } from "./activation-gram.js";
+export type { ActivationGramRequest, LayerStatistics } from "./activation-gram.js";
 export { finishScores } from "./finish-scores.js";
 export type { SampleCounts } from "./finish-scores.js";
 export { importancePlugin } from "./importance-plugin.js";

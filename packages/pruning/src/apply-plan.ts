@@ -26,6 +26,8 @@ export interface ApplyPlanOptions {
   readonly groups: readonly PrunableGroup[];
   /** Replaced values of whole tensors, as a method asked for. */
   readonly edits?: readonly TensorEdits[];
+  /** Tensors that the checkpoint does not have, as they are to be written: they are not cut. */
+  readonly added?: readonly PrunedTensor[];
   /**
    * Width to which every layer is filled with zero neurons, which add exactly nothing to the model's output.
    * Default: each layer keeps the width of the plan.
@@ -44,7 +46,7 @@ export function applyPlan(
   plan: PruningPlan,
   options: ApplyPlanOptions,
 ): PrunedTensor[] {
-  const { groups, edits = [], padTo } = options;
+  const { groups, edits = [], added = [], padTo } = options;
   const names = Array.from(source.tensorNames());
   assertNamesExist(names, options);
   const cuts = new Map<string, Cut>();
@@ -72,7 +74,7 @@ export function applyPlan(
     }
   }
   const scratch = new Scratch();
-  return names.map((name) => {
+  const cutTensors = names.map((name) => {
     const { dtype, shape } = source.info(name);
     const edit = edits.findLast((each) => each.names.includes(name)); // a later stage edits what an earlier one left
     const data = (into?: Uint8Array): Promise<Uint8Array> =>
@@ -82,10 +84,17 @@ export function applyPlan(
       ? cutTensor({ name, dtype, shape, data }, cut, scratch)
       : { name, dtype, shape, data: () => data() };
   });
+  return [...cutTensors, ...added];
 }
 
-function assertNamesExist(names: readonly string[], { groups, edits = [] }: ApplyPlanOptions): void {
+function assertNamesExist(
+  names: readonly string[],
+  { groups, edits = [], added = [] }: ApplyPlanOptions,
+): void {
   const existing = new Set(names);
+  const twice = added.find(({ name }) => existing.has(name));
+  if (twice)
+    throw new UsageError(`checkpoint: expected no tensor "${twice.name}", which is to be added, got one.`);
   const cut = groups.flatMap(({ members }) => members.map(({ tensor }) => tensor));
   for (const [wanted, what] of [
     [cut, "a prunable group"],

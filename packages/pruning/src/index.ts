@@ -2,6 +2,9 @@ export { createGlobalAllocation, createUniformAllocation } from "./allocation.js
 export type { Allocation, AllocationRequest } from "./allocation.js";
 export { applyPlan } from "./apply-plan.js";
 export type { ApplyPlanOptions, PrunedTensor, TensorSource } from "./apply-plan.js";
+export { meanBias, meanBiasErrors } from "./compensation/mean-bias.js";
+export { ridgeDownProjection } from "./compensation/ridge.js";
+export type { RidgeInputs, RidgeResult } from "./compensation/ridge.js";
 export { createSdmPrune, createSingleStageMethod, keepBest } from "./methods.js";
 export { achievedRatios, countOf, countParameters, modelShape } from "./model-shape.js";
 export type { ModelShape, ParameterCounts, RatioOf } from "./model-shape.js";

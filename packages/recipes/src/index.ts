@@ -26,7 +26,7 @@ export { findPreset, PRESETS } from "./presets.js";
 export type { Preset } from "./presets.js";
 export { prune } from "./prune.js";
 export type { PruneResult } from "./prune.js";
-export type { ExportForm, PruneRequest } from "./prune-request.js";
+export type { Compensation, ExportForm, PruneRequest } from "./prune-request.js";
 export { score, scoreShard } from "./score.js";
 export type { ScoreRequest, ScoreResult, ScoreShardRequest, ScoreShardResult } from "./score.js";
 export { startEngine } from "./start-engine.js";

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, resolve } from "node:path";
 import { isSdmPruneError, NotFoundError, VERSION, type Run } from "@sdmprune/core";
 import { encodeScoreFile } from "@sdmprune/importance/score-file";
+import type { CalibrationSet } from "@sdmprune/data";
 import type { JsonValue } from "@sdmprune/model-io";
 import {
   assertPlanFits,
@@ -56,6 +57,8 @@ export interface MadePlan extends ScoreOrigin {
   readonly allocation: string;
   readonly target: JsonValue;
   readonly edits: readonly TensorEdits[];
+  /** The samples that were drawn, if any were. */
+  readonly samples?: CalibrationSet | undefined;
   /**
    * Makes the score file of the method.
    *
@@ -175,6 +178,7 @@ export async function makePlan(run: Run, model: OpenedModel, request: PruneReque
     plan: createPlan(model.family.modelType, model.shape, result.kept),
     stages: stages.map(({ name }) => name),
     edits: result.edits,
+    samples: calibration,
     scores: async () => {
       await scores?.verify();
       const recorded = { model_sha256: await model.checkpoint.hash(), ...manifest, stages: result.calls };

@@ -18,6 +18,8 @@ export interface SweepSize {
   readonly teacher?: "none" | "shared" | "other" | undefined;
   /** Hidden states of all samples are held, as in propagation. */
   readonly holdsHidden?: boolean;
+  /** What the sweep's user holds besides, in bytes. Default 0. */
+  readonly extraBytes?: number;
   /** How many times the MLPs' weights are held as sums of their gradients, in float32. Default 0. */
   readonly weightGradientCopies?: number;
 }
@@ -152,7 +154,8 @@ interface Policy {
 }
 
 function peakBytes(size: SweepSize, policy: Policy): number {
-  const { config, shape, seqlen, nsamples, backward, teacher, holdsHidden, weightGradientCopies = 0 } = size;
+  const { config, shape, seqlen, nsamples, backward, teacher, holdsHidden } = size;
+  const { weightGradientCopies = 0, extraBytes = 0 } = size;
   const { total, mlp } = countParameters(shape);
   const block = blockBytes(config, shape);
   const teacherBytes = { none: 0, shared: mlp * FLOAT, other: total * FLOAT }[teacher ?? "none"];
@@ -169,7 +172,7 @@ function peakBytes(size: SweepSize, policy: Policy): number {
   // A sample's gradient, its square, and the sum that replaces another are alive together.
   const gradients =
     weightGradientCopies === 0 ? 0 : weightGradientCopies * mlp * FLOAT + 3 * largestMatrixBytes(config);
-  return PROCESS_BYTES + weights + kept + Math.max(pass, loss) + others + gradients;
+  return PROCESS_BYTES + weights + kept + Math.max(pass, loss) + others + gradients + extraBytes;
 }
 
 /** Float32 weights of one block. */

@@ -21,6 +21,14 @@ export interface PruneRequest {
   readonly roundTo?: number;
   /** A registered allocation. Default `uniform`. */
   readonly allocation?: string;
+  /**
+   * What is done about the neurons that are gone, from a second forward pass of the original model over the calibration
+   * text: `ridge` fits the down projection of those that stay to what the whole layer puts out; `bias` adds what the
+   * others put out on average, as FLAP does. Default `none`.
+   */
+  readonly compensate?: Compensation;
+  /** Regularisation of `ridge`, as a part of the mean squared activation. Default 0.01. */
+  readonly compensateLambda?: number;
   /** Settings filled in where the request is silent. */
   readonly preset?: string;
   readonly calibration?: CalibrationRequest;
@@ -42,5 +50,7 @@ export interface PruneRequest {
   /** Memory for the whole process, such as `4GiB`, or `auto` for what is free. Default `auto`. */
   readonly memory?: string;
 }
+
+export type Compensation = "none" | "ridge" | "bias";
 
 export type ExportForm = "padded" | "heterogeneous";

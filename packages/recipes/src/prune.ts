@@ -1,6 +1,7 @@
 import { InterruptedError, UsageError, type Run } from "@sdmprune/core";
 import { formatPlan, planWidths, type PruningPlan } from "@sdmprune/pruning";
 import { writeFileAtomic } from "@sdmprune/model-io/node";
+import { checkCompensation, compensate } from "./compensate.js";
 import { checkCompatibility, type Compatibility } from "./compatibility.js";
 import { makePlan, readPlan } from "./make-plan.js";
 import { checkMemory } from "./memory-budget.js";
@@ -59,7 +60,12 @@ async function pruneFolder(run: Run, request: PruneRequest, output: string): Pro
       request.plan === undefined ? await makePlan(run, model, request) : await readPlan(model, request.plan);
     const writtenWidths = widthsToWrite(made.plan, request.exportForm);
     run.progress({ type: "info", message: formatPlan(made.plan) });
-    await writePruned(run, model, request, made, { folder, writtenWidths, startedAt });
+    const compensated = await compensate(run, model, request, made);
+    try {
+      await writePruned(run, model, request, made, { folder, writtenWidths, startedAt, compensated });
+    } finally {
+      await compensated?.close();
+    }
     await folder.commit();
     await made.work?.remove();
     return { plan: made.plan, output, compatibility: checkCompatibility(writtenWidths) };
@@ -89,6 +95,7 @@ function withPreset(request: PruneRequest): PruneRequest {
 function checkRequest(request: PruneRequest): void {
   const { output, planOnly, width, pruningRatio } = request;
   checkMemory(request.memory);
+  checkCompensation(request);
   if (!planOnly && output === undefined) {
     throw new UsageError(
       "prune: expected an output folder. Give one with -o DIR, or ask for the plan only with --plan-only.",

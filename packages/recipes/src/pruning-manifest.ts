@@ -22,6 +22,8 @@ export interface ManifestInput {
   readonly sourceSha256: string;
   readonly scoresSha256?: string;
   readonly calibration: JsonValue | undefined;
+  /** How the weights that stay were changed. */
+  readonly compensation?: JsonValue;
   readonly backend: string | undefined;
 }
 
@@ -57,6 +59,7 @@ export function pruningManifest(input: ManifestInput): string {
     edited_tensors: input.edits.length > 0 ? editedNames(input.edits) : undefined,
     scores_sha256: input.scoresSha256,
     calibration: input.calibration,
+    compensation: input.compensation,
     backend: input.backend,
     versions: { sdmprune: VERSION },
   };

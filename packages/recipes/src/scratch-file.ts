@@ -6,7 +6,7 @@ import type { ActivationSpill } from "@sdmprune/models";
 let counter = 0;
 
 /**
- * A temporary file of float32 values, made with the first write. Its name is deleted while it is open, so that nothing
+ * A temporary file of float32 values or bytes, made with the first write. Its name is deleted while it is open, so that nothing
  * is left behind even by a process that is killed.
  */
 export class ScratchFile implements ActivationSpill {
@@ -18,8 +18,15 @@ export class ScratchFile implements ActivationSpill {
 
   /** @throws {SdmPruneError} If the disk refuses. */
   async write(values: Float32Array): Promise<number> {
+    return this.writeBytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  }
+
+  /**
+   * @returns Their place.
+   * @throws {SdmPruneError} If the disk refuses.
+   */
+  async writeBytes(bytes: Uint8Array): Promise<number> {
     const place = this.#end;
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     this.#end += bytes.byteLength; // before anything is awaited: the next write goes behind it
     await this.#withFile(async (file) => {
       for (let done = 0; done < bytes.byteLength;) {
@@ -32,7 +39,11 @@ export class ScratchFile implements ActivationSpill {
 
   /** @throws {SdmPruneError} If the disk refuses. */
   async read(place: number, out: Float32Array): Promise<void> {
-    const bytes = new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
+    return this.readBytes(place, new Uint8Array(out.buffer, out.byteOffset, out.byteLength));
+  }
+
+  /** @throws {SdmPruneError} If the disk refuses. */
+  async readBytes(place: number, bytes: Uint8Array): Promise<void> {
     await this.#withFile(async (file) => {
       for (let done = 0; done < bytes.byteLength;) {
         const { bytesRead } = await file.read(bytes, done, bytes.byteLength - done, place + done);

@@ -3,6 +3,7 @@ import type { Run } from "@sdmprune/core";
 import { editConfig, type JsonValue } from "@sdmprune/model-io";
 import { writeCheckpointInto, type AtomicFolder } from "@sdmprune/model-io/node";
 import { applyPlan, type PruningPlan } from "@sdmprune/pruning";
+import type { Compensated } from "./compensate.js";
 import type { MadePlan } from "./make-plan.js";
 import type { OpenedModel } from "./open-model.js";
 import type { PruneRequest } from "./prune-request.js";
@@ -13,6 +14,7 @@ export interface WriteInto {
   /** Width every layer has in the files. */
   readonly writtenWidths: readonly number[];
   readonly startedAt: Date;
+  readonly compensated?: Compensated | undefined;
 }
 
 /** Fills the output folder: checkpoint, manifest, plan, scores, and `run.json` with what differs from run to run. */
@@ -21,10 +23,13 @@ export async function writePruned(
   { checkpoint, family, config }: OpenedModel,
   request: PruneRequest,
   made: MadePlan,
-  { folder, writtenWidths, startedAt }: WriteInto,
+  { folder, writtenWidths, startedAt, compensated }: WriteInto,
 ): Promise<void> {
   const isUniform = writtenWidths.every((width) => width === writtenWidths[0]);
-  const edits = family.setWidth(checkpoint.config, isUniform ? writtenWidths[0]! : writtenWidths);
+  const edits = {
+    ...family.setWidth(checkpoint.config, isUniform ? writtenWidths[0]! : writtenWidths),
+    ...compensated?.config,
+  };
   void checkpoint.hash().catch(() => undefined); // begins, if it was not wanted before; failures are met below
   const task = "write checkpoint";
   run.progress({ type: "start", task, unit: "bytes" });
@@ -32,7 +37,8 @@ export async function writePruned(
     config: editConfig(checkpoint.configText, edits as Record<string, JsonValue>),
     tensors: applyPlan(checkpoint, made.plan, {
       groups: family.prunableGroups(config),
-      edits: made.edits,
+      edits: [...made.edits, ...(compensated?.edits ?? [])],
+      added: compensated?.added(writtenWidths) ?? [],
       ...(isUniform && { padTo: writtenWidths[0]! }),
     }),
     carryOverFrom: checkpoint,
@@ -47,6 +53,7 @@ export async function writePruned(
       ...made,
       writtenWidths,
       exportForm: request.exportForm ?? "padded",
+      ...(compensated && { compensation: compensated.record }),
       sourceSha256: await checkpoint.hash(),
       ...(scores && { scoresSha256: createHash("sha256").update(scores).digest("hex") }),
     }),

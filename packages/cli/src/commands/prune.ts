@@ -53,6 +53,13 @@ export function addPruneCommand(program: Command, terminal: Terminal): void {
     .option("--stages <n>", "1: self-distillation straight from the dense model (default: 2)", integer(1))
     .option("--preset <name>", "paper-20, paper-30 or paper-40: the published settings")
     .option("--wanda-propagate", "wanda: score each layer on what the pruned layers before it put out")
+    .addOption(
+      new Option(
+        "--compensate <how>",
+        "make up for what is gone: ridge fits the down projection, bias adds a mean (default: none)",
+      ).choices(["none", "ridge", "bias"]),
+    )
+    .option("--compensate-lambda <l>", "regularisation of the ridge (default: 0.01)", positiveNumber)
     .option("--scores <file>", "prune from a score file, without running the model")
     .option("--plan <file>", "apply a pruning plan")
     .option("--plan-only", "make the plan and print it; write no checkpoint")

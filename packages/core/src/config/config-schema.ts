@@ -77,6 +77,17 @@ export const configSchema = z.strictObject({
     .describe(
       "Stages of the method sdmprune; 1 is self-distillation straight from the dense model. Default: 2.",
     ),
+  compensate: z
+    .enum(["none", "ridge", "bias"])
+    .optional()
+    .describe(
+      'What is done about the neurons that are gone: "ridge" fits the down projection of those that stay to what the whole layer puts out, "bias" adds what the others put out on average. Default: "none".',
+    ),
+  compensateLambda: z
+    .number()
+    .gt(0)
+    .optional()
+    .describe("Regularisation of the ridge, as a part of the mean squared activation. Default: 0.01."),
   preset: path
     .optional()
     .describe('Settings filled in where nothing else is said: "paper-20", …. Default: none.'),
