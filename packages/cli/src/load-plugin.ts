@@ -16,7 +16,7 @@ export async function loadPlugin(
   spec: string,
   { cwd = process.cwd() }: { cwd?: string } = {},
 ): Promise<Plugin> {
-  const url = isPath(spec) ? locateFile(spec, cwd) : await locatePackage(spec, cwd);
+  const url = await locatePlugin(spec, { cwd });
   const plugin = await importDefault(url, `Plugin "${spec}"`);
   if (!isPlugin(plugin)) {
     throw new PluginError(
@@ -24,6 +24,14 @@ export async function loadPlugin(
     );
   }
   return plugin;
+}
+
+/** Address of the module that {@link loadPlugin} loads. */
+export async function locatePlugin(
+  spec: string,
+  { cwd = process.cwd() }: { cwd?: string } = {},
+): Promise<string> {
+  return isPath(spec) ? locateFile(spec, cwd) : await locatePackage(spec, cwd);
 }
 
 function isPath(spec: string): boolean {

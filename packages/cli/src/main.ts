@@ -1,5 +1,6 @@
 import { errorMessage, InterruptedError, isSdmPruneError, VERSION } from "@sdmprune/core";
 import { Command, CommanderError } from "commander";
+import { addCompareCommand } from "./commands/compare.js";
 import { addCompareResultsCommand } from "./commands/compare-results.js";
 import { addDemoCommand } from "./commands/demo.js";
 import { addEvaluateCommand } from "./commands/evaluate.js";
@@ -62,6 +63,7 @@ function createProgram(terminal: Terminal): Command {
     addGenerateCommand,
     addInspectCommand,
     addListCommand,
+    addCompareCommand,
     addDemoCommand,
     addEvaluateCommand,
     addShowResultsCommand,

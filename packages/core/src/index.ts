@@ -20,7 +20,7 @@ export type { ConfigSpelling } from "./config/parse-config.js";
 export { inject, injectable, ServiceContainer } from "./container.js";
 export { EXTENSION_POINTS, Host, Run } from "./host.js";
 export type { ExtensionPoint, ExtensionTypes, Registries, RunOptions } from "./host.js";
-export { parseOptions } from "./options.js";
+export { describeProblems, parseOptions, show } from "./options.js";
 export { definePlugin, isPlugin } from "./plugin.js";
 export type { Plugin } from "./plugin.js";
 export { silentProgress, startTask } from "./progress.js";

@@ -25,12 +25,13 @@ export function describeProblems(
   knownKeys: readonly string[],
   spell: (key: string) => string = (key) => key,
 ): string[] {
+  const spelled = (key: PropertyKey): string => (typeof key === "string" ? spell(key) : String(key));
   return error.issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") {
       const known = issue.path.length === 0 ? knownKeys : [];
-      return issue.keys.map((key) => unknownKey([...issue.path.map(String), key].join("."), known));
+      return issue.keys.map((key) => unknownKey([...issue.path.map(spelled), spell(key)].join("."), known));
     }
-    const path = issue.path.map((key, i) => (i === 0 ? spell(String(key)) : String(key))).join(".");
+    const path = issue.path.map(spelled).join(".");
     return [(path === "" ? "" : `"${path}": `) + describeIssue(issue)];
   });
 }

@@ -24,7 +24,7 @@ export type {
   LoglikelihoodRequest,
 } from "./language-model.js";
 export { perplexity } from "./perplexity.js";
-export type { Perplexity, PerplexityOptions } from "./perplexity.js";
+export type { Perplexity, PerplexityOptions, WindowNll } from "./perplexity.js";
 export { findPerplexityPreset, PERPLEXITY_PRESETS } from "./perplexity-presets.js";
 export type { PerplexityPreset } from "./perplexity-presets.js";
 export { perplexityWindows } from "./perplexity-windows.js";
@@ -33,6 +33,7 @@ export { requestArguments, requestLine } from "./request-lines.js";
 export type { EvaluatedTask, EvaluationRun, NamedToken } from "./results-document.js";
 export { cellText, csvReporter, htmlReporter, markdownReporter } from "./results-table.js";
 export type { Cell, Estimate, Reporter, ResultsTable } from "./results-table.js";
+export { mainMetric } from "./main-metric.js";
 export { mcNemarTest, pairedBootstrap } from "./significance.js";
 export type { BootstrapOptions, McNemar, PairedDifference } from "./significance.js";
 export { taskConfig } from "./task-config.js";

@@ -115,6 +115,21 @@ describe("perplexity", () => {
     );
   });
 
+  it("tells of each window, and counts only the first so many if asked to", async () => {
+    const windows: { nll: number; tokens: number }[] = [];
+    const result = await perplexity(bigram, [2, 1, 2, 2, 2, 1, 1], {
+      window: 3,
+      bos: "none",
+      maxWindows: 2,
+      onWindow: (window) => windows.push(window),
+    });
+    // [2 1 2]: P(1|2) P(2|1); [2 2 1]: P(2|2) P(1|2)
+    expect(windows.map(({ tokens }) => tokens)).toEqual([2, 2]);
+    expect(windows[0]!.nll).toBeCloseTo(-Math.log(3 / 32), 14);
+    expect(windows[1]!.nll).toBeCloseTo(-Math.log(7 / 64), 14);
+    expect(result).toMatchObject({ tokens: 4, nll: (windows[0]!.nll + windows[1]!.nll) / 4 });
+  });
+
   it("counts no token twice, and all but the first of each text or window, for every window and stride", () => {
     for (const bos of ["none", "first", "each"] as const) {
       for (let window = 2; window <= 9; window++) {
@@ -164,6 +179,7 @@ describe("perplexity", () => {
     [{ window: 1 }, "window: expected an integer of at least 2, got 1."],
     [{ window: 17 }, "window: expected at most 16, the model's longest sequence, got 17."],
     [{ window: 4, stride: 5 }, "stride: expected an integer from 1 to the window (4), got 5."],
+    [{ maxWindows: 0 }, "maxWindows: expected an integer of at least 1, got 0."],
     [{ stride: 0 }, "stride: expected an integer from 1 to the window (16), got 0."],
     [{ bos: "always" as never }, 'bos: expected each, first or none, got "always".'],
     [{ bos: "each" }, 'bos: expected a tokenizer with a BOS token for "each", got one without. Use "none".'],

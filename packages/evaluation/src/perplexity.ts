@@ -19,8 +19,19 @@ export interface PerplexityOptions {
   bosTokenId?: number | undefined;
   /** Leaves out windows that are not full, as GPTQ, Wanda and LLM-Pruner do. Default false. */
   dropPartial?: boolean;
+  /** Only the first so many windows count. Default: all. */
+  maxWindows?: number | undefined;
+  /** Told of each window as soon as it is scored: its summed negative log-likelihood, and of how many tokens. */
+  onWindow?: ((window: WindowNll) => void) | undefined;
   progress?: ProgressListener;
   signal?: AbortSignal;
+}
+
+/** What one window adds to a perplexity. */
+export interface WindowNll {
+  /** Sum of the negative log-likelihoods of its tokens that count, in nats. */
+  readonly nll: number;
+  readonly tokens: number;
 }
 
 export interface Perplexity {
@@ -67,15 +78,25 @@ export async function perplexity(
   ids: ArrayLike<number>,
   options: PerplexityOptions = {},
 ): Promise<Perplexity> {
-  const { bosTokenId, dropPartial = false, progress = silentProgress, signal } = options;
+  const {
+    bosTokenId,
+    dropPartial = false,
+    maxWindows,
+    onWindow,
+    progress = silentProgress,
+    signal,
+  } = options;
   const { window = Math.min(2048, scorer.maxLength), bos = bosTokenId === undefined ? "none" : "each" } =
     options;
   const { stride = window } = options;
   checkOptions(scorer, { window, stride, bos, bosTokenId });
 
-  const windows = [...perplexityWindows(Int32Array.from(ids), { window, stride, bos, bosTokenId })].filter(
-    ({ ids: windowIds }) => !dropPartial || windowIds.length === window,
-  );
+  if (maxWindows !== undefined && (!Number.isSafeInteger(maxWindows) || maxWindows < 1)) {
+    throw new UsageError(`maxWindows: expected an integer of at least 1, got ${maxWindows}.`);
+  }
+  const windows = [...perplexityWindows(Int32Array.from(ids), { window, stride, bos, bosTokenId })]
+    .filter(({ ids: windowIds }) => !dropPartial || windowIds.length === window)
+    .slice(0, maxWindows);
   if (windows.length === 0) {
     const least = (dropPartial ? window : 2) - (bos === "none" ? 0 : 1);
     throw new UsageError(
@@ -89,6 +110,7 @@ export async function perplexity(
     for (const [i, { ids: windowIds, numContext, position }] of windows.entries()) {
       if (signal?.aborted) throw new InterruptedError("Interrupted while computing perplexity.");
       const logProbs = await scorer.score(windowIds, numContext);
+      let nll = 0;
       for (const [j, logProb] of logProbs.entries()) {
         if (!Number.isFinite(logProb)) {
           throw new NonFiniteError(
@@ -96,9 +118,11 @@ export async function perplexity(
               `The model's weights or activations are not finite.`,
           );
         }
-        total -= logProb;
+        nll -= logProb;
       }
+      total += nll;
       tokens += logProbs.length;
+      onWindow?.({ nll, tokens: logProbs.length });
       task.advance(i + 1);
     }
   } finally {

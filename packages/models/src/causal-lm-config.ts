@@ -1,3 +1,5 @@
+import type { GatedActivationName } from "@sdmprune/tensor";
+
 /** What every causal language model's config says, whatever its family. */
 export interface CausalLMConfig {
   /** `model_type` of config.json. */
@@ -8,6 +10,8 @@ export interface CausalLMConfig {
   readonly vocabSize: number;
   /** Width of the MLP of every layer. */
   readonly intermediateSizes: readonly number[];
+  /** Activation function of the gated MLPs. */
+  readonly hiddenAct: GatedActivationName;
   /** Longest sequence the model was made for, in tokens. */
   readonly maxPositionEmbeddings: number;
   /** Whether the LM head is the embedding table. */

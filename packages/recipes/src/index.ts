@@ -1,6 +1,17 @@
 export type { CalibrationRequest } from "./calibration.js";
 export { checkCompatibility } from "./compatibility.js";
 export type { Compatibility } from "./compatibility.js";
+export { compare, listCells } from "./compare/compare.js";
+export type { CompareReport, CompareRequest, ListedCell } from "./compare/compare.js";
+export type {
+  ComparisonResults,
+  ReferenceComparison,
+  ResultRow,
+  SeedResult,
+} from "./compare/collect-results.js";
+export type { Experiment } from "./compare/experiment.js";
+export { parseExperiment } from "./compare/experiment.js";
+export { defined } from "./defined.js";
 export { dumpRequests, evaluateModel } from "./evaluate.js";
 export type { DumpedRequests, EvaluateRequest, EvaluationReport } from "./evaluate.js";
 export type { TasksRequest } from "./find-tasks.js";

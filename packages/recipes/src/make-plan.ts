@@ -193,7 +193,7 @@ export async function makePlan(run: Run, model: OpenedModel, request: PruneReque
 }
 
 /** A registered method, or a registered importance as a method of one stage, and its options in full. */
-async function createMethod(
+export async function createMethod(
   run: Run,
   name: string,
   asked: Options,

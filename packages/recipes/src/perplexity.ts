@@ -8,6 +8,7 @@ import {
   type Perplexity,
   type PerplexityBos,
   type PerplexityPreset,
+  type WindowNll,
 } from "@sdmprune/evaluation";
 import { causalLMScorer } from "@sdmprune/evaluation/causal-lm";
 import { openTokenizer } from "@sdmprune/model-io/node";
@@ -27,6 +28,10 @@ export interface PerplexityRequest extends EngineRequest {
   readonly stride?: number;
   /** Where a BOS stands. Default: at the start of each window if the tokenizer adds one to texts, else nowhere. */
   readonly bos?: PerplexityBos;
+  /** Only the first so many windows count. Default: all. */
+  readonly maxWindows?: number;
+  /** Told of each window as soon as it is scored. */
+  readonly onWindow?: (window: WindowNll) => void;
 }
 
 export interface PerplexityReport extends Perplexity {
@@ -52,6 +57,8 @@ export async function measurePerplexity(run: Run, request: PerplexityRequest): P
       bos: request.bos ?? (tokenizer.addsBosToken ? (preset?.bos ?? "each") : "none"),
       bosTokenId: tokenizer.bosTokenId,
       dropPartial: preset?.dropPartial ?? false,
+      maxWindows: request.maxWindows,
+      onWindow: request.onWindow,
       progress: run.progress,
       signal: run.signal,
     });

@@ -11,6 +11,7 @@ interface PerplexityOptions extends GlobalOptions {
   readonly preset?: string;
   readonly window?: number;
   readonly stride?: number;
+  readonly maxWindows?: number;
   readonly bos?: "each" | "first" | "none";
   readonly backend?: string;
   readonly threads?: number;
@@ -34,6 +35,7 @@ export function addPerplexityCommand(program: Command, terminal: Terminal): void
       integer(2),
     )
     .option("--stride <n>", "start of each window after the one before (default: the window)", integer(1))
+    .option("--max-windows <n>", "only the first n windows (default: all)", integer(1))
     .addOption(
       new Option(
         "--bos <where>",
@@ -41,9 +43,13 @@ export function addPerplexityCommand(program: Command, terminal: Terminal): void
       ).choices(["each", "first", "none"]),
     );
   addGlobalOptions(addEngineOptions(command)).action(async (model: string, flags: PerplexityOptions) => {
-    const { text, preset, window, stride, bos, backend, threads } = flags;
+    const { text, preset, window, stride, maxWindows, bos, backend, threads } = flags;
     const report = await withRun(terminal, flags, (run) =>
-      measurePerplexity(run, { model, text, ...defined({ preset, window, stride, bos, backend, threads }) }),
+      measurePerplexity(run, {
+        model,
+        text,
+        ...defined({ preset, window, stride, maxWindows, bos, backend, threads }),
+      }),
     );
     printResult(
       terminal,

@@ -1,5 +1,11 @@
 import { UsageError, type Config } from "@sdmprune/core";
-import { prune, type CalibrationRequest, type PruneRequest, type PruneResult } from "@sdmprune/recipes";
+import {
+  defined,
+  prune,
+  type CalibrationRequest,
+  type PruneRequest,
+  type PruneResult,
+} from "@sdmprune/recipes";
 import { formatPlan, planWidths } from "@sdmprune/pruning";
 import { Option, type Command } from "commander";
 import { withRun, printResult, type GlobalOptions, type Terminal } from "../command-context.js";
@@ -133,6 +139,8 @@ function pruneRequest(
   };
 }
 
+export { defined };
+
 /** What the calibration options ask for; undefined where no source is given. */
 export function calibrationRequest(options: {
   calibration?: string;
@@ -147,11 +155,6 @@ export function calibrationRequest(options: {
     source,
     ...defined({ nsamples, seqlen, sampler: sampler as CalibrationRequest["sampler"], textKey }),
   };
-}
-
-/** Without the keys that are undefined. */
-export function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined)) as never;
 }
 
 function resultJson({ plan, output, compatibility }: PruneResult, isPlan: boolean): object {

@@ -11,7 +11,6 @@ export interface LlamaConfig extends CausalLMConfig {
   readonly numKeyValueHeads: number;
   readonly headDim: number;
   readonly rmsNormEps: number;
-  readonly hiddenAct: GatedActivationName;
   /** Whether q_proj, k_proj, v_proj and o_proj have a bias. */
   readonly attentionBias: boolean;
   /** Whether gate_proj, up_proj and down_proj have a bias. */
