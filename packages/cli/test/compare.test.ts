@@ -116,7 +116,7 @@ describe("sdmprune compare", { timeout: 300_000 }, () => {
     expect(shared).toContain("magnitude/20/seed1/perplexity:words");
     expect(shared.filter((id) => !/perplexity:|layer-error|tasks/.test(id))).toEqual([]);
     expect(ran).toEqual(cells.map(({ id }) => id).filter((id) => !shared.includes(id)));
-    expect(readdirSync(join(cwd, "whole/models"))).toEqual([]);
+    expect(readdirSync(join(cwd, "whole")).sort()).toEqual(["cells", "leaderboard.md", "results.json"]);
 
     const { rows, cells: counts, reference } = resultsOf("whole");
     expect(counts).toMatchObject({ finished: NUM_CELLS, all: NUM_CELLS });

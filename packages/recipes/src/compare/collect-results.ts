@@ -8,6 +8,7 @@ import { labelOf } from "./experiment.js";
 import type { LayerErrorValue, PerplexityValue, TasksValue } from "./judge-cells.js";
 import { describeMachine, type Machine } from "./machine.js";
 import { compareWithReference } from "./compare-with-reference.js";
+import { keptOverlaps, type KeptOverlap } from "./kept-overlap.js";
 import { findRecord, isFinished, seedOf } from "./run-cell.js";
 import type { PruneValue } from "./subject-models.js";
 import { meanOver, type Mean } from "./mean.js";
@@ -29,6 +30,7 @@ export interface ComparisonResults {
   readonly reference: string;
   readonly perplexities: readonly string[];
   readonly rows: readonly ResultRow[];
+  readonly overlaps: readonly KeptOverlap[];
 }
 
 /** A method at a ratio, over its seeds. */
@@ -155,6 +157,7 @@ export async function collectResults(
     reference,
     perplexities: texts,
     rows,
+    overlaps: keptOverlaps(judged),
   };
 }
 

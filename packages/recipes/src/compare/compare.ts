@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   errorMessage,
@@ -68,7 +69,11 @@ export async function compare(host: Host, request: CompareRequest): Promise<Comp
     if (numKept > 0) {
       progress({ type: "info", message: `${numKept} of ${cells.length} cells are finished already.` });
     }
-    const failures = await runCells(context, cells, open, request);
+    const failures = await runCells(context, open, request);
+    // What an interrupted run left: every model can be made again.
+    if (failures.length === 0 && request.only === undefined && !request.experiment.keepModels) {
+      await rm(join(request.output, "models"), { recursive: true, force: true });
+    }
     const results = await writeTables(context, request);
     const files = ["results.json", "leaderboard.md"].map((name) => join(request.output, name));
     if (failures.length > 0) throw failureOf(failures, cells.length);
@@ -99,7 +104,6 @@ interface Failure {
 
 async function runCells(
   context: ComparisonContext,
-  cells: readonly Cell[],
   open: readonly Cell[],
   request: CompareRequest,
 ): Promise<Failure[]> {
@@ -113,6 +117,7 @@ async function runCells(
     // An equal model may have been judged meanwhile under another name.
     if (await isFinished(context, cell)) {
       eta.skip(cell.kind);
+      await dropIfDone(context, open.slice(i + 1), cell);
       continue;
     }
     try {
@@ -131,7 +136,7 @@ async function runCells(
       eta.skip(cell.kind);
       progress({ type: "warning", message: `${cell.id}: ${errorMessage(error)}` });
     }
-    await dropWhatIsDone(context, cells, open.slice(i + 1), cell, request);
+    await dropIfDone(context, open.slice(i + 1), cell);
     if (performance.now() - tablesAt > TABLES_INTERVAL_MS) {
       await writeTables(context, request);
       tablesAt = performance.now();
@@ -141,14 +146,8 @@ async function runCells(
 }
 
 /** Deletes the model of a cell that no cell still to come needs. */
-async function dropWhatIsDone(
-  context: ComparisonContext,
-  _cells: readonly Cell[],
-  left: readonly Cell[],
-  cell: Cell,
-  { experiment }: CompareRequest,
-): Promise<void> {
-  if (cell.kind === "score" || experiment.keepModels === true) return;
+async function dropIfDone(context: ComparisonContext, left: readonly Cell[], cell: Cell): Promise<void> {
+  if (cell.kind === "score" || context.experiment.keepModels === true) return;
   const { label, ratio, seed } = cell.subject;
   const isNeeded = left.some(
     (each) =>

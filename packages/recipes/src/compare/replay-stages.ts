@@ -46,7 +46,7 @@ export async function replayStages(
   const calls: ScoreCall[] = [];
   let kept: KeptNeurons = shape.widths.map((each) => Int32Array.from({ length: each }, (_, n) => n));
   try {
-    for (const [i, stage] of method.stages({ shape, width }).entries()) {
+    for (const [i, stage] of method.stages({ shape, width, roundTo }).entries()) {
       const student = i === 0 ? undefined : kept;
       const context: StageContext = {
         number: i + 1,
@@ -63,6 +63,7 @@ export async function replayStages(
           calls[i] = call;
           return scores;
         },
+        training: () => leave({ state: "own-run" }),
         allocate: (scores, target) => allocation.allocate({ scores, width: target, roundTo }),
       };
       const watched = new Proxy(context, {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, rm, stat } from "node:fs/promises";
+import { mkdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Run } from "@sdmprune/core";
 import { encodeScoreFile } from "@sdmprune/importance/score-file";
@@ -17,6 +17,7 @@ import { replayVariant } from "./score-cell.js";
 export interface PruneValue {
   /** SHA-256 of the checkpoint: what all that is measured of it depends on. */
   readonly modelSha256: string;
+  readonly intermediateSizes: readonly number[];
   readonly widths: readonly number[];
   /** Indices of the neurons that stay, per layer. */
   readonly kept: readonly (readonly number[])[];
@@ -86,12 +87,19 @@ export async function runPruneCell(
   run: Run,
   subject: Subject,
 ): Promise<PruneValue> {
-  const folder = modelFolder(context, contentKey(await pruneInputs(context, run, subject)));
+  const key = contentKey(await pruneInputs(context, run, subject));
+  const folder = modelFolder(context, key);
   const { plan, scores } = await writePrunedModel(context, run, subject, folder);
+  // The scores of a method that ran by itself are in its folder only, which does not stay.
+  const ownScores = join(folder, "pruning/scores.safetensors");
+  if (scores.length === 0 && existsSync(ownScores)) {
+    await writeFileAtomic(context.store.path("prune", key, "safetensors"), await readFile(ownScores));
+  }
   const checkpoint = await openCheckpoint(folder);
   const sizes = await Promise.all(checkpoint.weightFiles.map((name) => stat(join(folder, name))));
   return {
     modelSha256: await checkpoint.hash(),
+    intermediateSizes: plan.layers.map((layer) => layer.intermediateSize),
     widths: planWidths(plan),
     kept: plan.layers.map((layer) => layer.kept),
     parameters: plan.parameters,
