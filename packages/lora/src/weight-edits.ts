@@ -1,7 +1,27 @@
 import { NonFiniteError, ShapeError, UsageError } from "@sdmprune/core";
 import { assertFinite, fromFloat32, toFloat32, type DType, type FloatDType } from "@sdmprune/model-io";
+import type { Adapters } from "@sdmprune/models";
 import { tf } from "@sdmprune/tensor";
-import type { AdapterValues } from "./adapter-steps.js";
+
+/** Values of an adapter outside the engine. */
+export interface AdapterValues {
+  /** Row-major `[r, I]`. */
+  readonly a: Float32Array;
+  /** Row-major `[O, r]`. */
+  readonly b: Float32Array;
+  readonly r: number;
+  readonly scaling: number;
+}
+
+/** Adapters as they are now, by layer, for use when they are gone from the engine. */
+export async function adapterValues(adapters: Adapters): Promise<Map<string, AdapterValues>> {
+  const all = new Map<string, AdapterValues>();
+  for (const [module, { a, b, scaling }] of adapters) {
+    const [aValues, bValues] = [await a.data<"float32">(), await b.data<"float32">()];
+    all.set(module, { a: aValues.slice(), b: bValues.slice(), r: a.shape[0], scaling });
+  }
+  return all;
+}
 
 /** How a tensor of a checkpoint changes. */
 export interface WeightEdit {

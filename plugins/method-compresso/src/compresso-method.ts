@@ -1,5 +1,5 @@
 import { Rng, type ProgressListener } from "@sdmprune/core";
-import { shuffledBatches, weightEdits } from "@sdmprune/lora";
+import { planTraining, weightEdits, windowsInRandomOrder } from "@sdmprune/lora";
 import { keepBest, type PruningMethod, type StageContext, type StageResult } from "@sdmprune/pruning";
 import type { MethodOptions } from "./compresso-options.js";
 import { foldMasks } from "./fold-masks.js";
@@ -40,7 +40,12 @@ async function runStage(
       recompute,
       widths,
       gates,
-      batches: shuffledBatches(windows, batchSize, new Rng(seed, "compresso/order")),
+      plan: planTraining(windowsInRandomOrder(windows, seed), {
+        epochs: 1,
+        maxSteps: steps,
+        batchSize: 1,
+        gradientAccumulation: batchSize,
+      }),
       uniforms: () => sizes.map((size) => Float64Array.from({ length: size }, () => noise.uniform())),
       fineTuneSteps: Math.floor(fineTuneShare * steps),
       warmUpSteps: Math.floor(warmUpShare * steps),

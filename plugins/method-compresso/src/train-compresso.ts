@@ -1,7 +1,15 @@
-import { InterruptedError, startTask, type ProgressListener } from "@sdmprune/core";
-import { AdapterSteps, disposeGradients, type AdapterValues } from "@sdmprune/lora";
-import type { CausalLM } from "@sdmprune/models";
+import type { ProgressListener } from "@sdmprune/core";
+import {
+  adapterValues,
+  loraParameters,
+  train,
+  type AdapterValues,
+  type TrainingHooks,
+  type TrainingPlan,
+} from "@sdmprune/lora";
+import type { Adapters, CausalLM } from "@sdmprune/models";
 import { readFloat64, tf } from "@sdmprune/tensor";
+import type { SampledMask } from "./hard-concrete.js";
 import { Lagrangian } from "./lagrangian.js";
 import type { NeuronGates } from "./neuron-gates.js";
 
@@ -10,16 +18,15 @@ export interface CompressoTraining {
   readonly recompute: boolean;
   /** Final width of every layer; what is not kept is the target sparsity. */
   readonly widths: readonly number[];
-  /** Windows of token ids, one batch for every step. */
-  readonly batches: Iterator<readonly Int32Array[]>;
+  /** The windows of every step. */
+  readonly plan: TrainingPlan;
   /** Uniforms in [0, 1) of a pass, one per neuron of each layer. */
   readonly uniforms: () => readonly Float64Array[];
-  /** Masks at the start. */
+  /** Masks at the start; they move. */
   readonly gates: NeuronGates;
   readonly seed: number;
   readonly progress: ProgressListener;
   readonly signal: AbortSignal;
-  readonly steps: number;
   /** Steps before masks come in. */
   readonly fineTuneSteps: number;
   /** Steps with masks until the target sparsity is the final one. */
@@ -30,14 +37,14 @@ export interface CompressoTraining {
   readonly loraAlpha: number;
   readonly maxGradNorm: number;
   readonly constraint: "layer" | "model";
-  /** First values of the adapters, for comparison with another implementation. */
-  readonly initialA?: (module: string) => Float32Array;
+  /** Adapters to start from instead of random ones; copied. */
+  readonly initial?: Adapters;
 }
 
 export interface CompressoResult {
   readonly adapters: ReadonlyMap<string, AdapterValues>;
   readonly lagrangian: Lagrangian;
-  /** Cross-entropy of every step's batch before its update. */
+  /** Cross-entropy of every step's windows before its update. */
   readonly losses: readonly number[];
   /** Expected sparsity of the masks, mean of the constraints, at every step with masks. */
   readonly sparsities: readonly number[];
@@ -45,83 +52,90 @@ export interface CompressoResult {
 
 /** Learns masks of the MLP neurons, whose sparsity is held at a rising target, together with adapters on q and v. */
 export async function trainCompresso(training: CompressoTraining): Promise<CompressoResult> {
-  const { model, widths, gates, batches, progress, signal, steps, fineTuneSteps, warmUpSteps } = training;
-  const sizes = model.config.intermediateSizes;
-  const adapters = new AdapterSteps(model, {
-    ...training,
-    learningRate: training.lr,
-    modules: [...model.linearModules.keys()].filter((name) => /\.[qv]_proj$/.test(name)),
-  });
-  const numConstraints = training.constraint === "layer" ? sizes.length : 1;
+  const { model, plan, seed, r, loraAlpha, lr, maxGradNorm, constraint, initial } = training;
+  const numConstraints = constraint === "layer" ? model.config.numLayers : 1;
   const lagrangian = new Lagrangian(numConstraints, training.lagrangianLr);
-  const task = startTask(progress, "train and prune: compresso", { total: steps, unit: "steps" });
+  const adapters = loraParameters(
+    model,
+    { r, loraAlpha, loraDropout: 0, targetModules: ["q_proj", "v_proj"], useRslora: false },
+    { seed, ...(initial && { initial }) },
+  );
   const losses: number[] = [];
-  const sparsities: number[] = [];
+  const masking = maskingHooks(training, lagrangian);
   try {
-    for (let step = 1; step <= steps; step++) {
-      if (signal.aborted) throw new InterruptedError("Interrupted while training.");
-      const windows = batches.next().value as readonly Int32Array[];
-      if (step <= fineTuneSteps) {
-        const gradients = await adapters.gradients(windows.map((ids) => ({ ids })), signal); // prettier-ignore
-        losses.push(gradients.loss);
-        await adapters.apply(gradients);
-      } else {
-        const { gradients, byLogAlpha } = await maskedGradients(training, adapters, windows);
-        losses.push(gradients.loss);
-        await adapters.apply(gradients);
-        const progressed = warmUpSteps === 0 ? 1 : Math.min(1, (step - fineTuneSteps) / warmUpSteps);
-        const targets = sizes.map((size, l) => progressed * (1 - widths[l]! / size));
-        const penalty = lagrangian.step(gates.logAlpha, targets);
-        for (const [l, row] of byLogAlpha.entries())
-          row.forEach((g, n) => (row[n] = g + penalty.byLogAlpha[l]![n]!));
-        gates.update(byLogAlpha);
-        sparsities.push(penalty.sparsity.reduce((sum, s) => sum + s, 0) / penalty.sparsity.length);
-      }
-      task.advance(step);
-    }
-    return { adapters: await adapters.values(), lagrangian, losses, sparsities };
+    await train(
+      model,
+      adapters,
+      plan,
+      {
+        learningRate: lr,
+        weightDecay: 0,
+        schedule: "constant",
+        maxGradNorm,
+        seed,
+        recompute: training.recompute,
+        progress: training.progress,
+        signal: training.signal,
+      },
+      { hooks: masking.hooks, step: ({ loss }) => void losses.push(loss) },
+    );
+    const { sparsities } = masking;
+    return { adapters: await adapterValues(adapters.adapters), lagrangian, losses, sparsities };
   } finally {
-    task.end();
+    masking.dispose();
     adapters.dispose();
   }
 }
 
-/** Gradients of the windows' mean cross-entropy by the adapters and by log_alpha, with masks drawn for each window. */
-async function maskedGradients(
-  { gates, uniforms, signal }: CompressoTraining,
-  adapters: AdapterSteps,
-  windows: readonly Int32Array[],
-) {
-  const drawn = windows.map(() => gates.sample(uniforms()));
-  const tensors = drawn.map((masks) =>
-    masks.map((layer) => tf.tensor1d(Float32Array.from(layer, ({ z }) => z))),
-  );
-  const byMask = windows.map(() => new Map<number, tf.Tensor1D>());
-  try {
-    const gradients = await adapters.gradients(
-      windows.map((ids, i) => ({
-        ids,
-        neuronMasks: tensors[i]!,
-        onNeuronMask: (layer, gradient) => void byMask[i]!.set(layer, tf.clone(gradient)),
-      })),
-      signal,
-    );
-    try {
+/** Masks that were drawn for a pass, and the gradients of its loss by them. */
+interface MaskedPass {
+  readonly masks: readonly (readonly SampledMask[])[];
+  readonly tensors: readonly tf.Tensor1D[];
+  readonly gradients: Map<number, tf.Tensor1D>;
+}
+
+/** Draws masks for every pass, and moves log_alpha and the multipliers at every step. */
+function maskingHooks(
+  { gates, uniforms, widths, model, fineTuneSteps, warmUpSteps }: CompressoTraining,
+  lagrangian: Lagrangian,
+): { readonly hooks: TrainingHooks; readonly sparsities: readonly number[]; dispose(): void } {
+  const sizes = model.config.intermediateSizes;
+  const passes: MaskedPass[] = [];
+  const sparsities: number[] = [];
+  const freePasses = (): void => {
+    for (const { tensors, gradients } of passes.splice(0)) tf.dispose([...tensors, ...gradients.values()]);
+  };
+  const hooks: TrainingHooks = {
+    pass({ step }) {
+      if (step <= fineTuneSteps) return {};
+      const masks = gates.sample(uniforms());
+      const tensors = masks.map((layer) => tf.tensor1d(Float32Array.from(layer, ({ z }) => z)));
+      const gradients = new Map<number, tf.Tensor1D>();
+      passes.push({ masks, tensors, gradients });
+      return {
+        neuronMasks: tensors,
+        observer: { neuronMask: (layer, gradient) => void gradients.set(layer, tf.clone(gradient)) },
+      };
+    },
+    async onGradients({ step }) {
+      if (step <= fineTuneSteps) return;
       const byLogAlpha = gates.logAlpha.map((layer) => new Float64Array(layer.length));
-      for (const [i, masks] of drawn.entries()) {
-        for (const [l, layer] of masks.entries()) {
-          const gradient = await readFloat64(byMask[i]!.get(l)!);
-          layer.forEach(
-            ({ derivative }, n) => (byLogAlpha[l]![n]! += (gradient[n]! * derivative) / windows.length),
-          );
-        }
-      }
-      return { gradients, byLogAlpha };
-    } catch (error) {
-      disposeGradients(gradients);
-      throw error;
-    }
-  } finally {
-    tf.dispose([tensors, byMask.flatMap((each) => [...each.values()])]);
+      for (const pass of passes) await addGradients(pass, byLogAlpha);
+      freePasses();
+      const rise = warmUpSteps === 0 ? 1 : Math.min(1, (step - fineTuneSteps) / warmUpSteps);
+      const targets = sizes.map((size, layer) => rise * (1 - widths[layer]! / size));
+      const penalty = lagrangian.step(gates.logAlpha, targets);
+      gates.update(byLogAlpha.map((row, layer) => row.map((g, n) => g + penalty.byLogAlpha[layer]![n]!)));
+      sparsities.push(penalty.sparsity.reduce((sum, s) => sum + s, 0) / penalty.sparsity.length);
+    },
+  };
+  return { hooks, sparsities, dispose: freePasses };
+}
+
+/** Adds the gradients of a pass by log_alpha: those by the masks times the masks' derivatives. */
+async function addGradients({ masks, gradients }: MaskedPass, sums: readonly Float64Array[]): Promise<void> {
+  for (const [layer, sum] of sums.entries()) {
+    const gradient = await readFloat64(gradients.get(layer)!);
+    masks[layer]!.forEach(({ derivative }, n) => (sum[n]! += gradient[n]! * derivative));
   }
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import onnxPlugin from "@sdmprune/backend-onnx";
 import { Host, silentProgress } from "@sdmprune/core";
-import { weightEdits } from "@sdmprune/lora";
+import { planTraining, sameEveryEpoch, weightEdits } from "@sdmprune/lora";
 import { openCheckpoint } from "@sdmprune/model-io/node";
 import { llamaFamily } from "@sdmprune/models";
 import { keepBest } from "@sdmprune/pruning";
@@ -69,10 +69,26 @@ describe.each([
     const sizes = config.intermediateSizes;
     const empty = tf.memory().numTensors;
     const model = await llamaFamily.load(checkpoint, config);
-    const windows = sequences.map((ids) => Int32Array.from(ids));
-    function* inOrder(): Generator<Int32Array[], never> {
-      for (let step = 0; ; step++) yield [windows[step % windows.length]!];
-    }
+    const inOrder = sequences.map((sequence) => {
+      const ids = Int32Array.from(sequence);
+      return { ids, labels: ids, segmentLengths: [ids.length] };
+    });
+    const plan = planTraining(sameEveryEpoch(inOrder), {
+      epochs: 1,
+      maxSteps: options.steps,
+      batchSize: 1,
+      gradientAccumulation: 1,
+    });
+    const initial = new Map(
+      Object.entries(initialA).map(([module, values]) => {
+        const [outputs, inputs] = model.linearModules.get(module)!;
+        const a = tf.tensor2d(values, [options.r, inputs], "float32");
+        return [
+          module,
+          { a, b: tf.zeros<tf.Rank.R2>([outputs, options.r]), scaling: options.alpha / options.r },
+        ];
+      }),
+    );
     const perLayer = (values: readonly number[]): Float64Array[] =>
       sizes.map((size, layer) => Float64Array.from(values.slice(layer * size, (layer + 1) * size)));
     const gates = new NeuronGates(sizes, options.maskLr, () => 0);
@@ -84,15 +100,16 @@ describe.each([
       model,
       recompute: false,
       widths,
-      batches: inOrder(),
+      plan,
       gates,
       uniforms: () => perLayer(uniforms[pass++]!),
       loraAlpha: options.alpha,
       seed: 0,
       progress: silentProgress,
       signal: new AbortController().signal,
-      initialA: (module) => Float32Array.from(initialA[module]!),
+      initial,
     });
+    tf.dispose([...initial.values()].flatMap(({ a, b }) => [a, b]));
     model.dispose();
     expect(tf.memory().numTensors).toBe(empty);
 

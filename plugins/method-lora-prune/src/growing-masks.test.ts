@@ -13,7 +13,9 @@ describe("GrowingMasks", () => {
   it("masks the least salient neurons, for good", () => {
     const masks = new GrowingMasks([4], 0.9);
     masks.observe([Float64Array.of(4, 1, 3, 2)]);
+    expect(masks.areOpen()).toBe(true);
     masks.grow([3]);
+    expect(masks.areOpen()).toBe(false);
     expect([...masks.masks[0]!]).toEqual([1, 0, 1, 1]);
     masks.observe([Float64Array.of(0, 1000, 0, 0)]); // too late
     expect(masks.scores[0]![1]).toBe(0);

@@ -19,6 +19,11 @@ export class GrowingMasks {
     this.masks = widths.map((width) => new Float32Array(width).fill(1));
   }
 
+  /** Whether all neurons are left. */
+  areOpen(): boolean {
+    return this.masks.every((mask) => mask.every((value) => value === 1));
+  }
+
   /** Takes in the salience of one step, one vector per layer. One that is not finite is passed over, as a whole. */
   observe(salience: readonly Float64Array[]): void {
     if (!salience.every((layer) => layer.every(Number.isFinite))) return;

@@ -1,6 +1,10 @@
-import { Rng } from "@sdmprune/core";
-import { shuffledBatches, weightEdits } from "@sdmprune/lora";
-import type { PruningMethod, StageContext, StageResult } from "@sdmprune/pruning";
+import { planTraining, weightEdits, windowsInRandomOrder } from "@sdmprune/lora";
+import {
+  createSingleStageMethod,
+  type PruningMethod,
+  type StageContext,
+  type StageResult,
+} from "@sdmprune/pruning";
 import { layerWidths } from "./layer-widths.js";
 import type { MethodOptions } from "./lora-prune-options.js";
 import { trainLoraPrune } from "./train-lora-prune.js";
@@ -10,6 +14,9 @@ import { trainLoraPrune } from "./train-lora-prune.js";
  * calibration windows and masks the neurons that their gradients say least of.
  */
 export function createLoraPruneMethod(options: MethodOptions): PruningMethod {
+  if (options.steps === 0) {
+    return createSingleStageMethod("lora-prune", { needsCalibration: true, options: { r: options.r } });
+  }
   return {
     needsCalibration: true,
     decidesWidths: true,
@@ -29,16 +36,21 @@ async function runStage(
   const { model, recompute } = await openStudent();
   try {
     const windows = samples.map(({ ids }) => ids);
-    const batches = shuffledBatches(windows, options.batchSize, new Rng(seed, "lora-prune/order"));
+    const plan = planTraining(windowsInRandomOrder(windows, seed), {
+      epochs: 1,
+      maxSteps: options.steps,
+      batchSize: 1,
+      gradientAccumulation: options.batchSize,
+    });
     const result = await trainLoraPrune({
+      ...options,
       model,
       recompute,
       widths,
-      batches,
+      plan,
       seed,
       progress,
       signal,
-      ...options,
     });
     record("lora-prune", { ...options, seed }, result.scores);
     const edits = [...result.adapters].map(([module, adapter]) => [`${module}.weight`, { adapter }] as const);

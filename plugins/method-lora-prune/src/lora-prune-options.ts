@@ -8,7 +8,11 @@ export const importanceOptions = z.strictObject({
 export type ImportanceOptions = z.output<typeof importanceOptions>;
 
 export const methodOptions = z.strictObject({
-  steps: z.int().min(1).default(128).describe("Optimiser steps; the schedule of the masks spans them."),
+  steps: z
+    .int()
+    .min(0)
+    .default(128)
+    .describe("Optimiser steps; the schedule of the masks spans them. 0: no training, the criterion alone."),
   batchSize: z.int().min(1).default(1).describe("Calibration windows per step."),
   lr: z.number().positive().default(1e-4).describe("Learning rate of the adapters, constant."),
   r: z.int().min(1).default(8).describe("Rank of the adapters."),
