@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { configSchema, EXTENSION_POINTS, snakeCase, type Host } from "@sdmprune/core";
 import { createHost } from "sdmprune";
 import { z } from "zod";
+import { writeEvaluationPage } from "../benchmarks/evaluation/report/evaluation-page.js";
 import { writeSpeedPage } from "../benchmarks/speed/report/speed-page.js";
 
 /** Writes the pages of docs/reference from the code they describe. CI checks that they are up to date. */
@@ -70,3 +71,4 @@ await mkdir(folder, { recursive: true });
 await writeFile(join(folder, "config.md"), configPage());
 await writeFile(join(folder, "extensions.md"), extensionsPage(await createHost()));
 await writeSpeedPage();
+await writeEvaluationPage();

@@ -38,7 +38,7 @@ export interface TurnOptions {
 
 /**
  * Times cases by the protocol of `peers/peer.py`: in order, each repetition after a line of input, and prints
- * `{"name", "ms", "peakBytes"}` after each. A case is set up, and warmed up untimed, after the first line that asks for it. Ends
+ * `{"name", "ms", "cpuMs", "peakBytes"}` after each. A case is set up, and warmed up untimed, after the first line that asks for it. Ends
  * early at the end of the input.
  */
 export async function takeTurns(
@@ -56,10 +56,13 @@ export async function takeTurns(
           if (prepared.warmUp) await prepared.warmUp();
           else for (let k = 0; k < WARM_UP_RUNS; k++) await prepared.run();
         }
+        const cpu = process.cpuUsage();
         const start = performance.now();
         await prepared.run();
         const ms = performance.now() - start;
-        print(JSON.stringify({ name, ms, peakBytes: 1024 * process.resourceUsage().maxRSS })); // from kilobytes
+        const { user, system } = process.cpuUsage(cpu);
+        const peakBytes = 1024 * process.resourceUsage().maxRSS; // from kilobytes
+        print(JSON.stringify({ name, ms, cpuMs: (user + system) / 1000, peakBytes }));
       }
     } finally {
       prepared?.dispose();

@@ -10,6 +10,10 @@ export interface Turn {
   readonly peakBytes?: number;
   /** Rate of the matrix product that bounds the case, in GFLOP/s, where it was asked for. */
   readonly gemmGflops?: number;
+  /** Time that all threads of the program computed, where it says so. */
+  readonly cpuMs?: number;
+  /** A setting that the program chose itself. */
+  readonly detail?: string;
 }
 
 /** A running program that times its cases when it is asked; the protocol is that of `peers/peer.py`. */

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Rng } from "@sdmprune/core";
 import { tinyLlama } from "@sdmprune/test-utils";
 import { beforeAll, describe, expect, it } from "vitest";
 import { temporaryFolder } from "./folder-contents.js";
@@ -8,6 +9,8 @@ import { runMany } from "./run-many.js";
 
 const cwd = temporaryFolder();
 const NUM_DOCUMENTS = 60;
+/** Time for a handful of runs of the command on a busy machine. */
+const SEVERAL_RUNS_MS = 180_000;
 
 /** A model that takes its time, and counts what it is asked. */
 const SLOW = `
@@ -66,38 +69,74 @@ const resultsOf = (folder: string): unknown => {
 };
 
 describe("sdmprune eval", () => {
-  it("loses no scored document to a kill, and asks none twice", async () => {
-    const args = "eval slow --plugin ./slow.mjs --tasks piqa --data-dir data --bootstrap-iters 0";
-    const journal = join(cwd, "out/slow/journal.jsonl");
-    const watch = (child: { kill(signal: "SIGKILL"): boolean }) => {
-      const timer = setInterval(() => {
-        const lines = existsSync(journal) ? readFileSync(journal, "utf8").split("\n").length : 0;
-        if (lines < 12) return;
+  /** Runs a command and kills it once its journal has so many documents, and a moment later. */
+  const killAt = async (args: string, journal: string, documents: number, delayMs: number, env = {}) => {
+    let timer: NodeJS.Timeout | undefined;
+    const watch = (child: { kill(signal: "SIGKILL"): boolean }): void => {
+      timer ??= setInterval(() => {
+        if (linesOf(journal).length - 1 < documents) return;
         clearInterval(timer);
-        child.kill("SIGKILL");
-      }, 5);
+        setTimeout(() => child.kill("SIGKILL"), delayMs);
+      }, 2);
     };
-    let isWatched = false;
-    const killed = await run(`${args} -o out`, {
-      env: { SLOW_MS: "20" },
-      onLine: (_, child) => {
-        if (!isWatched) watch(child);
-        isWatched = true;
-      },
-    });
-    expect(killed.code).toBeNull();
-    const numKept = readFileSync(journal, "utf8").split("\n").length - 2; // without the head and the end
-    expect(numKept).toBeGreaterThanOrEqual(10);
-    expect(numKept).toBeLessThan(NUM_DOCUMENTS);
+    const killed = await run(args, { env, onLine: (_, child) => watch(child) });
+    clearInterval(timer);
+    return killed;
+  };
+  /** Whole lines of a journal, its head first. */
+  const linesOf = (journal: string): string[] =>
+    existsSync(journal) ? readFileSync(journal, "utf8").split("\n").slice(0, -1) : [];
 
-    writeFileSync(join(cwd, "asked.txt"), "");
-    const resumed = await run(`${args} -o out`, { env: { SLOW_MS: "0" } });
-    expect(resumed.stderr).toContain(`journal: ${numKept} documents are known from an earlier run.`);
-    expect(readFileSync(join(cwd, "asked.txt"), "utf8").length).toBe(2 * (NUM_DOCUMENTS - numKept));
+  const moments = (seed: number, count: number) => {
+    const rng = new Rng(seed, "kills");
+    return Array.from({ length: count }, () => ({ documents: rng.integer(40), delayMs: rng.integer(50) }));
+  };
 
-    await run(`${args} -o whole`, { env: { SLOW_MS: "0" } });
-    expect(resultsOf("out/slow")).toEqual(resultsOf("whole/slow"));
-  });
+  it.each(moments(1, 3).map((moment, i) => ({ ...moment, i })))(
+    "loses no scored document to a kill after $documents and $delayMs ms, and asks none twice",
+    async ({ documents, delayMs, i }) => {
+      const args = "eval slow --plugin ./slow.mjs --tasks piqa --data-dir data --bootstrap-iters 0";
+      const journal = join(cwd, `out${i}/slow/journal.jsonl`);
+      writeFileSync(join(cwd, "asked.txt"), "");
+      const numAnswers = () => readFileSync(join(cwd, "asked.txt"), "utf8").length;
+      const killed = await killAt(`${args} -o out${i}`, journal, documents, delayMs, { SLOW_MS: "15" });
+      expect(killed.code).toBeNull();
+      const numKept = linesOf(journal).length - 1;
+      expect(numKept).toBeLessThan(NUM_DOCUMENTS);
+      // An answer is noted just before it is told: of the last document it may not have been told yet.
+      expect(numKept).toBeGreaterThanOrEqual(Math.floor(numAnswers() / 2) - 1);
+
+      writeFileSync(join(cwd, "asked.txt"), "");
+      const resumed = await run(`${args} -o out${i}`, { env: { SLOW_MS: "0" } });
+      if (numKept > 0) {
+        expect(resumed.stderr).toContain(`journal: ${numKept} documents are known from an earlier run.`);
+      }
+      expect(numAnswers()).toBe(2 * (NUM_DOCUMENTS - numKept));
+      if (i === 0) await run(`${args} -o whole`, { env: { SLOW_MS: "0" } });
+      expect(resultsOf(`out${i}/slow`)).toEqual(resultsOf("whole/slow"));
+    },
+    SEVERAL_RUNS_MS,
+  );
+
+  it(
+    "goes on after kill upon kill with a checkpoint, to the same results",
+    async () => {
+      const args = "eval model --tasks piqa --data-dir data --bootstrap-iters 0 --batch-size 1";
+      const journal = join(cwd, "kills/model/journal.jsonl");
+      for (const documents of [3, 41]) {
+        await killAt(`${args} -o kills`, journal, documents, 0);
+        expect(linesOf(journal).length - 1).toBeGreaterThanOrEqual(documents);
+      }
+      expect(await run(`${args} -o kills`)).toMatchObject({ code: 0 });
+      expect(await run(`${args} -o unhurt`)).toMatchObject({ code: 0 });
+      expect(resultsOf("kills/model")).toEqual(resultsOf("unhurt/model"));
+      const documents = linesOf(journal)
+        .slice(1)
+        .map((line) => (JSON.parse(line) as { index: number }).index);
+      expect(documents.sort((a, b) => a - b)).toEqual(Array.from({ length: NUM_DOCUMENTS }, (_, i) => i));
+    },
+    SEVERAL_RUNS_MS,
+  );
 
   it("evaluates a checkpoint on a built-in task and on a task file of lm-eval", async () => {
     const { stdout, code } = await run(

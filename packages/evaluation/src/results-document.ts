@@ -1,5 +1,6 @@
 import { VERSION } from "@sdmprune/core";
 import type { SourceFile } from "@sdmprune/data";
+import { countedUnits } from "./counted-units.js";
 import type { MetricResult, TaskResult } from "./evaluate.js";
 
 /** A special token as lm-eval writes it: its text and its id as a text. */
@@ -108,8 +109,21 @@ export function resultsDocument(
     sdmprune: {
       version: VERSION,
       data: perTask(({ files }) => files),
+      perplexity: perplexitySettings(tasks, run),
     },
   };
+}
+
+/** Per task with a perplexity per word or byte, what the number depends on besides the data, whose hash stands beside. */
+function perplexitySettings(tasks: readonly EvaluatedTask[], run: EvaluationRun): Record<string, unknown> {
+  const settings = tasks.flatMap((result) => {
+    const counted = countedUnits(result);
+    if (Object.keys(counted).length === 0) return [];
+    const window = run.maxLength ?? null;
+    const bos = run.modelArgs?.["add_bos_token"] ?? null;
+    return [[result.task.name, { window, stride: window, add_bos_token: bos, counted }] as const];
+  });
+  return Object.fromEntries(settings);
 }
 
 /** A model's name as a folder's. */

@@ -1,3 +1,4 @@
+import { countedUnits } from "./counted-units.js";
 import type { TaskResult } from "./evaluate.js";
 import type { ResultsTable } from "./results-table.js";
 
@@ -15,6 +16,11 @@ export function taskTable(results: readonly TaskResult[]): ResultsTable {
         metric === "pct_stereotype" ? "0.5" : higherIsBetter ? "higher" : "lower",
         { value, stderr },
       ]),
+    ),
+    notes: results.flatMap((result) =>
+      Object.entries(countedUnits(result)).map(
+        ([metric, count]) => `${result.task.name}: ${metric} is over ${count} ${metric.split("_")[0]}s.`,
+      ),
     ),
   };
 }

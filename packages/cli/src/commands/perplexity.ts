@@ -56,7 +56,7 @@ export function addPerplexityCommand(program: Command, terminal: Terminal): void
       flags,
       report,
       () =>
-        `perplexity ${report.perplexity.toFixed(4)}  (nll ${report.nll.toFixed(6)}, ${report.tokens} tokens, window ${report.window}, stride ${report.stride}, bos ${report.bos})`,
+        `perplexity ${report.perplexity.toFixed(4)}  (nll ${report.nll.toFixed(6)}, ${report.tokens} tokens, window ${report.window}, stride ${report.stride}, bos ${report.bos}; text ${report.sha256.slice(0, 12)})`,
     );
   });
 }

@@ -9,7 +9,8 @@ const SAMPLES = /^samples_(.+)_(\d{4}-\d{2}-\d{2}T[\d.-]+)\.jsonl$/;
 
 /**
  * Reads the results under some folders, ours or lm-eval's: one entry for each folder with results files, of several
- * with the same task the newest. A folder of `checkpoint-N` is called N, as in SDMPrune's `show_res`.
+ * with the same task the newest. A folder of `checkpoint-N` is called N, as in SDMPrune's `show_res`; where two
+ * would be called the same, each by its path.
  *
  * @throws {NotFoundError} If a folder is missing or has no results.
  * @throws {FormatError} If a results file is malformed.
@@ -33,8 +34,10 @@ export async function readCheckpointResults(folders: readonly string[]): Promise
       for (const task of await readTasks(file)) entry.tasks.set(task.name, task);
     }
   }
-  return [...checkpoints.values()]
-    .map(({ name, tasks }) => ({ name, tasks: [...tasks.values()] }))
+  const names = [...checkpoints.values()].map(({ name }) => name);
+  const isTwice = (name: string): boolean => names.indexOf(name) !== names.lastIndexOf(name);
+  return [...checkpoints]
+    .map(([place, { name, tasks }]) => ({ name: isTwice(name) ? place : name, tasks: [...tasks.values()] }))
     .sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
 }
 

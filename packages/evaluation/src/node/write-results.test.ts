@@ -176,6 +176,15 @@ describe("readCheckpointResults", () => {
     expect(mean!.stderr).toBeCloseTo(Math.hypot(piqa!.stderr!, crows!.stderr!) / 2, 12);
   });
 
+  it("calls checkpoints of one name by their paths", async () => {
+    await evaluateAll("dense", 0);
+    await evaluateAll("pruned", 1);
+    const folders = [join(dir, "dense"), join(dir, "pruned")];
+    const names = (await readCheckpointResults(folders)).map(({ name }) => name);
+    expect(new Set(names).size).toBe(2);
+    for (const [i, name] of names.entries()) expect(name.startsWith(folders[i]!)).toBe(true);
+  });
+
   it("says what is missing or malformed", async () => {
     await mkdir(join(dir, "empty"), { recursive: true });
     await expect(readCheckpointResults([join(dir, "empty")])).rejects.toThrow(
