@@ -1,5 +1,8 @@
-import { silentProgress, type Run } from "@sdmprune/core";
+import { silentProgress, TOKENS, type Run } from "@sdmprune/core";
+import type { TensorBackend } from "@sdmprune/tensor";
 import { createHost } from "./create-host.js";
+import { profileSteps, type StepClocks } from "./step-profile.js";
+import { workerStarter } from "./worker-starter.js";
 import { createProgressView, type ProgressOutput } from "./progress-view.js";
 
 /** The streams and signal a command works with. */
@@ -24,13 +27,24 @@ export async function withRun<R>(
   body: (run: Run) => Promise<R>,
 ): Promise<R> {
   const host = await createHost(plugin);
-  const progress = quiet ? silentProgress : createProgressView(terminal.stderr);
-  const run = host.createRun({ progress, signal: terminal.signal, seed });
+  const shown = quiet ? silentProgress : createProgressView(terminal.stderr);
+  const clocks: StepClocks = { now: () => performance.now(), kernelMs: () => kernelMs(run) };
+  const progress =
+    process.env["SDMPRUNE_PROFILE"] === "1"
+      ? profileSteps(shown, clocks, (line) => void terminal.stderr.write(`${line}\n`))
+      : shown;
+  const run: Run = host.createRun({ progress, signal: terminal.signal, seed });
+  run.services.registerInstance(TOKENS.startWorker, workerStarter(plugin));
   try {
     return await body(run);
   } finally {
     await run.dispose();
   }
+}
+
+function kernelMs({ services }: Run): number | undefined {
+  if (!services.isRegistered(TOKENS.backend)) return undefined;
+  return services.resolve<TensorBackend>(TOKENS.backend).kernelMs?.();
 }
 
 /** Prints a verb's result: one JSON document with `--json`, else the text for a person. */

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { collect, integer } from "./option-types.js";
+import { collect, integer, workerCount } from "./option-types.js";
 
 /** Adds the options that every verb has. */
 export function addGlobalOptions(command: Command): Command {
@@ -17,12 +17,18 @@ export function addEngineOptions(command: Command): Command {
     .option("--threads <n>", "threads of the backend (default: one per core)", integer(1));
 }
 
-/** Adds the option of the verbs that score. */
+/** Adds the options of the verbs that score. */
 export function addMemoryOption(command: Command): Command {
-  return command.option(
-    "--memory <size>",
-    "memory for the whole process, such as 4GiB, or auto: what is free (default: auto)",
-  );
+  return command
+    .option(
+      "--memory <size>",
+      "memory for the whole process, such as 4GiB, or auto: what is free (default: auto)",
+    )
+    .option(
+      "--workers <n>",
+      "samples computed at the same time, which share the threads, or auto (default: auto, several for small models)",
+      workerCount,
+    );
 }
 
 /** Adds the options that say where calibration samples come from. */

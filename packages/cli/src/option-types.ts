@@ -84,3 +84,8 @@ function jsonOrText(text: string): unknown {
     return text;
   }
 }
+
+/** A number of workers, or `auto`. */
+export function workerCount(text: string): number | "auto" {
+  return text === "auto" ? text : integer(1)(text);
+}

@@ -8,4 +8,6 @@ export const TOKENS = {
   seed: Symbol.for("@sdmprune/core/seed"),
   /** The activated tensor backend (`TensorBackend` of @sdmprune/tensor). */
   backend: Symbol.for("@sdmprune/core/backend"),
+  /** Starts a worker thread with the same plugins (`StartWorker` of @sdmprune/recipes). Not registered: there are none. */
+  startWorker: Symbol.for("@sdmprune/core/startWorker"),
 } as const;

@@ -5,7 +5,7 @@ import { keepsState, type ImportanceCriterion } from "./criterion.js";
 import { finishScores, type SampleCounts } from "./finish-scores.js";
 import { planSweep, type SweepPlan } from "./plan-sweep.js";
 import { ScoreAccumulator, type IncrementListener } from "./score-accumulator.js";
-import { sweepSamples } from "./sweep-samples.js";
+import { sampleName, sweepSamples } from "./sweep-samples.js";
 import type { SweepTeacher } from "./sweep-teacher.js";
 import { WeightGradientSums } from "./weight-gradients.js";
 
@@ -50,11 +50,19 @@ export interface SweepRequest extends SweepPolicy {
   /** Shown the student's output of the final norm for each sample, `[T, H]`; valid only until it returns. */
   readonly onFinalHidden?: (index: number, hidden: tf.Tensor2D) => void | Promise<void>;
   /**
+   * Gives the increments of a sample that is computed elsewhere, asked for in order: then the student computes nothing
+   * here, and `microBatch` is 1.
+   */
+  readonly incrementsOf?: ((index: number) => Promise<SampleIncrements>) | undefined;
+  /**
    * Told of every increment of a criterion, by layer in order of the samples; `[F]`, or `[numSums, F]`. Sums of them
    * are what `finish` gets.
    */
   readonly onIncrement?: (importance: string, layer: number, increment: Float32Array) => void;
 }
+
+/** What every criterion says of one sample: its increments by layer, in order. */
+export type SampleIncrements = ReadonlyMap<string, readonly (readonly Float32Array[])[]>;
 
 /** Where a sweep stands: bit-exact sums over the first `nsamples` samples. */
 export interface SweepState extends SampleCounts {
@@ -133,8 +141,13 @@ async function sweepAll(
       while (counts.nsamples < samples.length) {
         if (request.signal?.aborted) throw new InterruptedError("Interrupted while scoring.");
         const start = counts.nsamples;
-        const batch = { start, samples: samples.slice(start, start + microBatch) };
-        await sweepSamples(request, plan, accumulators, batch, gradients);
+        const size = request.incrementsOf ? 1 : microBatch;
+        const batch = { start, samples: samples.slice(start, start + size) };
+        if (request.incrementsOf) {
+          addIncrements(accumulators, await request.incrementsOf(start), sampleName(samples[start]!));
+        } else {
+          await sweepSamples(request, plan, accumulators, batch, gradients);
+        }
         counts.nsamples += batch.samples.length;
         counts.numTokens += batch.samples.reduce((sum, { ids }) => sum + ids.length, 0);
         task.advance(counts.nsamples);
@@ -157,6 +170,19 @@ function createAccumulators(
     return new ScoreAccumulator(name, widths, listener, criteria.get(name)!.numSums);
   };
   return new Map([...criteria.keys()].map((name) => [name, create(name)]));
+}
+
+/** Adds up what was computed of a sample elsewhere. */
+function addIncrements(
+  accumulators: ReadonlyMap<string, ScoreAccumulator>,
+  increments: SampleIncrements,
+  where: string,
+): void {
+  for (const [name, accumulator] of accumulators) {
+    for (const [layer, ofLayer] of increments.get(name)?.entries() ?? []) {
+      for (const increment of ofLayer) accumulator.addValues(layer, increment, where);
+    }
+  }
 }
 
 /** One for each loss of which somebody wants weight gradients, by the names of who does. */

@@ -1,5 +1,12 @@
 export { accumulateScores, calibrationSweep } from "./calibration-sweep.js";
-export type { ScoreSet, SweepPolicy, SweepRequest, SweepSample, SweepState } from "./calibration-sweep.js";
+export type {
+  SampleIncrements,
+  ScoreSet,
+  SweepPolicy,
+  SweepRequest,
+  SweepSample,
+  SweepState,
+} from "./calibration-sweep.js";
 export { keepsState } from "./criterion.js";
 export type { CriterionLoss, CriterionNeeds, FinishedLayer, ImportanceCriterion } from "./criterion.js";
 export { createMagnitude } from "./criteria/magnitude.js";

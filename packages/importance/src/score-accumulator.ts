@@ -76,10 +76,20 @@ export class ScoreAccumulator {
       const values = asFloat32(await increment.data());
       this.#pending.shift();
       increment.dispose();
-      const place = `importance "${this.criterion}": layer ${layer}, ${where}`;
-      addIncrement(this.sums[layer]!, values, place, this.widths[layer]);
-      this.onIncrement?.(layer, values);
+      this.addValues(layer, values, where!);
     }
+  }
+
+  /**
+   * Adds the values of an increment at once.
+   *
+   * @param where - The sample they come from.
+   * @throws {NonFiniteError} If one is NaN or an infinity.
+   */
+  addValues(layer: number, values: Float32Array, where: string): void {
+    const place = `importance "${this.criterion}": layer ${layer}, ${where}`;
+    addIncrement(this.sums[layer]!, values, place, this.widths[layer]);
+    this.onIncrement?.(layer, values);
   }
 
   /** Drops increments that were not flushed. */

@@ -165,6 +165,7 @@ export async function makePlan(run: Run, model: OpenedModel, request: PruneReque
     scores,
     work,
     budget,
+    workers: { workers: request.workers, threads: request.threads },
     scratchFolder: request.output === undefined ? tmpdir() : dirname(resolve(request.output)),
   }).catch(async (error: unknown) => {
     await scores?.verify(); // scores of another model need no other complaint

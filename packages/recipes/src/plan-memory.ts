@@ -42,7 +42,7 @@ const MIB = 2 ** 20;
 const FLOAT = 4;
 
 /** Node with the program, ONNX Runtime with its graphs, a tokenizer, and buffers that wait for the garbage collector. */
-const PROCESS_BYTES = 450 * MIB;
+export const PROCESS_BYTES = 450 * MIB;
 
 /** Logits kept between the two passes of a loss where there is room: the default of `languageModelLoss`. */
 const KEEP_LOGITS_BYTES = 512 * MIB;

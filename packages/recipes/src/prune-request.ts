@@ -1,5 +1,6 @@
 import type { RatioOf } from "@sdmprune/pruning";
 import type { CalibrationRequest } from "./calibration.js";
+import type { WorkerCount } from "./plan-workers.js";
 
 /** What a user can say about a pruning run. Everything but the model has a default. */
 export interface PruneRequest {
@@ -47,6 +48,8 @@ export interface PruneRequest {
   /** A registered backend. Default: the first that can run. */
   readonly backend?: string;
   readonly threads?: number;
+  /** Samples computed at the same time, each on an engine of its own. Default `auto`: several for small models. */
+  readonly workers?: WorkerCount;
   /** Memory for the whole process, such as `4GiB`, or `auto` for what is free. Default `auto`. */
   readonly memory?: string;
 }

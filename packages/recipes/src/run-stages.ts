@@ -1,4 +1,4 @@
-import { UsageError, type Run } from "@sdmprune/core";
+import { TOKENS, UsageError, type Run } from "@sdmprune/core";
 import type { CalibrationSet } from "@sdmprune/data";
 import {
   calibrationSweep,
@@ -15,7 +15,7 @@ import {
   type Stage,
   type TensorEdits,
 } from "@sdmprune/pruning";
-import type { tf } from "@sdmprune/tensor";
+import type { TensorBackend, tf } from "@sdmprune/tensor";
 import { createCriterion, criterionOptions, needsSamples, type Options } from "./create-criterion.js";
 import { estimateSweepSeconds, type SweepWork } from "./estimate-sweep.js";
 import { formatDuration } from "./format-duration.js";
@@ -24,6 +24,9 @@ import type { OpenedModel } from "./open-model.js";
 import { HiddenStates, rememberedTeacher } from "./remembered-teacher.js";
 import { resumableSweep } from "./resumable-sweep.js";
 import { ScratchFile } from "./scratch-file.js";
+import { planWorkers, workerPolicy, type WorkerRequest } from "./plan-workers.js";
+import { poolBytesFor } from "./plan-memory.js";
+import { SampleWorkers } from "./sample-workers.js";
 import { recordedCall, type ScoreCall, type ScoreSource } from "./score-source.js";
 import { StudentModels } from "./student-models.js";
 import { needsTeacher, sweepSize } from "./sweep-size.js";
@@ -41,6 +44,8 @@ export interface RunStagesRequest {
   readonly scores: ScoreSource | undefined;
   readonly work: WorkFolder | undefined;
   readonly budget: MemoryBudget;
+  /** Samples computed at the same time, and threads of all together. */
+  readonly workers: WorkerRequest;
   /** Where temporary files go. */
   readonly scratchFolder: string;
 }
@@ -61,6 +66,8 @@ interface StageMemory {
   readonly known: HiddenStates;
   /** Where a sweep puts what its memory does not hold. */
   readonly spill: ScratchFile;
+  /** Started by the first stage that wants them. */
+  workers?: SampleWorkers;
 }
 
 /** Runs a method's stages one after another, each on the student that the one before left. */
@@ -70,9 +77,11 @@ export async function runStages(request: RunStagesRequest): Promise<StagesResult
     new ScratchFile(request.scratchFolder),
     new ScratchFile(request.scratchFolder),
   ];
+  const memory: StageMemory = { models, spill, known: new HiddenStates(hiddenFile) };
   try {
-    return await runEach(request, { models, spill, known: new HiddenStates(hiddenFile) });
+    return await runEach(request, memory);
   } finally {
+    await memory.workers?.dispose();
     models.dispose();
     await spill.close();
     await hiddenFile.close();
@@ -156,17 +165,19 @@ async function stageScores(
 
 async function computeScores(
   request: RunStagesRequest,
-  { models, known, spill }: StageMemory,
+  memory: StageMemory,
   student: Student,
   { number, call, options, propagateWidths }: StageCall,
 ): Promise<LayerScores> {
+  const { models, known, spill } = memory;
   const { run, model, stages, calibration, work, budget } = request;
   const { importance } = call;
   const criterion = await createCriterion(run, importance, options);
   const samples = calibration?.samples ?? [];
   const task = `stage ${number}: ${importance}`;
   const needsOriginal = !student.isWhole && needsTeacher(criterion);
-  const isKnown = needsOriginal && known.hasAll(samples.length);
+  // A worker that computed a sample before knows it.
+  const isKnown = needsOriginal && (known.hasAll(samples.length) || memory.workers !== undefined);
   const plan = planSweepMemory(
     run,
     {
@@ -195,15 +206,40 @@ async function computeScores(
     const message = `${task}: going on after ${resumeFrom.nsamples} of ${samples.length} samples`;
     run.progress({ type: "info", message });
   }
-  await announce(run, model, task, left, criterion, {
-    teacher: needsOriginal && !isKnown,
-    recompute: plan.recompute,
-  });
+  const { count, threads } = planWorkers(run, request.workers, model, left, [criterion], plan, budget);
+  if (count === 1) {
+    await announce(run, model, task, left, criterion, {
+      teacher: needsOriginal && !isKnown,
+      recompute: plan.recompute,
+    });
+  }
   known.limit(plan.maxHiddenBytes);
   const remembers = student.isWhole && number < stages.length;
+  if (count > 1) {
+    memory.workers ??= startWorkers(request, count, threads);
+    run.progress({
+      type: "info",
+      message: `${task}: ${left.length} samples, ${memory.workers.count} at a time`,
+    });
+  }
+  const incrementsOf =
+    count > 1
+      ? memory.workers!.sweep(
+          {
+            ...workerPolicy(plan),
+            criteria: [[importance, options]],
+            kept: student.isWhole ? undefined : student.kept,
+            needsOriginal,
+            remembers,
+            samples,
+          },
+          resumeFrom?.nsamples ?? 0,
+        )
+      : undefined;
   const sweep = {
     ...common,
     ...sweepPolicy(plan, spill),
+    incrementsOf,
     teacher: needsOriginal
       ? rememberedTeacher(known, studentModel.head, () => models.original(residency))
       : undefined,
@@ -213,6 +249,22 @@ async function computeScores(
   };
   if (place) return resumableSweep(sweep, place);
   return (await calibrationSweep(sweep)).get(importance)!;
+}
+
+function startWorkers(
+  { run, model, scratchFolder, budget }: RunStagesRequest,
+  count: number,
+  threads: number,
+): SampleWorkers {
+  return new SampleWorkers(run, count, {
+    model: model.checkpoint.dir,
+    teacher: undefined,
+    seed: run.seed,
+    backend: run.services.resolve<TensorBackend>(TOKENS.backend).name,
+    threads,
+    poolBytes: Math.floor(poolBytesFor(budget.bytes, model) / count),
+    scratchFolder,
+  });
 }
 
 /** Says how long a stage will take before it starts. */

@@ -23,7 +23,9 @@ import {
 import { checkMemory, memoryBudget, planSweepMemory, sweepPolicy } from "./memory-budget.js";
 import { openModel, type OpenedModel } from "./open-model.js";
 import { poolBytesFor } from "./plan-memory.js";
+import { planWorkers, workerPolicy, type WorkerCount } from "./plan-workers.js";
 import { assertNewFile } from "./replace-output.js";
+import { SampleWorkers } from "./sample-workers.js";
 import { ScratchFile } from "./scratch-file.js";
 import { snakeKeys } from "./snake-keys.js";
 import { startEngine, type EngineRequest } from "./start-engine.js";
@@ -45,6 +47,8 @@ export interface ScoreRequest extends EngineRequest {
   readonly force?: boolean;
   /** Memory for the whole process, such as `4GiB`, or `auto` for what is free. Default `auto`. */
   readonly memory?: string;
+  /** Samples computed at the same time, each on an engine of its own. Default `auto`: several for small models. */
+  readonly workers?: WorkerCount;
 }
 
 export interface ScoreResult {
@@ -87,6 +91,9 @@ export async function scoreShard(run: Run, request: ScoreShardRequest): Promise<
       `shard: expected 1/${shard.count} to ${shard.count}/${shard.count}, got ${shard.index}.`,
     );
   }
+  if (typeof request.workers === "number" && request.workers > 1) {
+    throw new UsageError(`workers: expected 1 for a shard, got ${request.workers}. Use more shards instead.`);
+  }
   const scoring = await prepareScoring(run, request);
   const { calibration, criteria } = scoring;
   const stateful = [...criteria].find(([, criterion]) => keepsState(criterion));
@@ -101,7 +108,7 @@ export async function scoreShard(run: Run, request: ScoreShardRequest): Promise<
     );
   }
   const [start, end] = shardRange(shard, calibration.samples.length);
-  return withSweep(run, request, scoring, async (sweep, manifest) => {
+  return withSweep(run, { ...request, workers: 1 }, scoring, async (sweep, manifest) => {
     const { student } = sweep;
     const increments = new Map<string, Float32Array[][]>();
     for (const [name, criterion] of criteria) {
@@ -187,9 +194,35 @@ async function withSweep<R>(
         versions: { sdmprune: VERSION },
       }),
     ) as JsonObject;
+  const { count, threads } = planWorkers(run, request, model, samples, [...criteria.values()], plan, budget);
+  const workers =
+    count > 1
+      ? new SampleWorkers(run, count, {
+          model: model.checkpoint.dir,
+          teacher: teacher?.checkpoint.dir,
+          seed: run.seed,
+          backend: backend.name,
+          threads,
+          poolBytes: Math.floor(poolBytes / count),
+          scratchFolder: dirname(resolve(request.output)),
+        })
+      : undefined;
+  if (workers) run.progress({ type: "info", message: `${samples.length} samples, ${count} at a time` });
   try {
+    const incrementsOf = workers?.sweep(
+      {
+        ...workerPolicy(plan),
+        criteria: Object.entries(options).filter(([name]) => needsSamples(criteria.get(name)!)),
+        kept: undefined,
+        needsOriginal: false,
+        remembers: false,
+        samples,
+      },
+      0,
+    );
     const sweep = {
       ...sweepPolicy(plan, spill),
+      incrementsOf,
       student,
       teacher: teacherModel,
       samples,
@@ -199,6 +232,7 @@ async function withSweep<R>(
     };
     return await body(sweep, manifest);
   } finally {
+    await workers?.dispose();
     student.dispose();
     teacherModel?.dispose();
     await spill.close();

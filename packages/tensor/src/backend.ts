@@ -52,6 +52,8 @@ export interface TensorBackend {
    */
   activate(options?: ActivateOptions): Promise<void>;
   memory(): BackendMemory;
+  /** Milliseconds spent in its kernels so far, where it counts them. */
+  kernelMs?(): number;
   /** Frees what it holds outside tensors. It can be activated again. */
   dispose?(): void | Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { errorMessage, SdmPruneError } from "@sdmprune/core";
 import { type TensorBackend, tf } from "@sdmprune/tensor";
-import { formatKernelLog } from "./kernel-log.js";
+import { formatKernelLog, kernelLog } from "./kernel-log.js";
 import { nativeBinding } from "./runtime/native-binding.js";
 import { disposePrograms } from "./runtime/program.js";
 
@@ -37,6 +37,8 @@ export function createOnnxBackend(): TensorBackend {
     },
 
     memory: () => ({ ...tf.memory() }),
+
+    kernelMs: () => kernelLog().reduce((sum, { elapsedMs }) => sum + elapsedMs, 0),
 
     async dispose() {
       const { activeBackend } = await import("./register.js");

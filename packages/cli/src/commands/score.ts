@@ -24,6 +24,7 @@ interface ScoreOptions extends GlobalOptions {
   readonly backend?: string;
   readonly threads?: number;
   readonly memory?: string;
+  readonly workers?: number | "auto";
 }
 
 export function addScoreCommand(program: Command, terminal: Terminal): void {
@@ -58,14 +59,27 @@ export function addScoreCommand(program: Command, terminal: Terminal): void {
     .option("--tau <t>", "temperature of the teacher (default: 0.2)", positiveNumber);
   addGlobalOptions(addEngineOptions(addMemoryOption(addCalibrationOptions(command)))).action(
     async (model: string, flags: ScoreOptions) => {
-      const { importance, teacher, loss, alpha, tau, output, shard, force, backend, threads, memory } = flags;
+      const {
+        importance,
+        teacher,
+        loss,
+        alpha,
+        tau,
+        output,
+        shard,
+        force,
+        backend,
+        threads,
+        memory,
+        workers,
+      } = flags;
       const request = {
         model,
         importances: importance,
         options: { ...defined({ loss, alpha, tau }), ...flags.option },
         calibration: calibrationRequest(flags),
         output,
-        ...defined({ teacher, force, backend, threads, memory }),
+        ...defined({ teacher, force, backend, threads, memory, workers }),
       };
       const result = await withRun(terminal, flags, (run): Promise<ScoreResult | ScoreShardResult> =>
         shard ? scoreShard(run, { ...request, shard }) : score(run, request),

@@ -110,6 +110,12 @@ export const configSchema = z.strictObject({
     .describe("Wanda only: layers see the outputs of the pruned layers before them. Default: false."),
   backend: path.optional().describe("Tensor backend. Default: the first that can run."),
   threads: count.optional().describe("Threads of the backend. Default: one per core."),
+  workers: z
+    .union([z.literal("auto"), count])
+    .optional()
+    .describe(
+      'Samples computed at the same time, each on an engine of its own; the threads are divided. Default: "auto", several for small models.',
+    ),
   memory: z
     .string()
     .min(1)
