@@ -15,6 +15,8 @@ import type { Case, PreparedCase } from "./take-turns.js";
 
 const ALPHA = 0.4;
 const TAU = 0.2;
+/** As a prune keeps them where there is room; the peer keeps all. */
+const KEEP_LOGITS_BYTES = 2 ** 31;
 const WARM_UP_TOKENS = 128;
 
 /**
@@ -47,7 +49,7 @@ async function setUpImportance(shape: ModelShape): Promise<PreparedCase> {
   });
   const pass = async (samples: readonly SweepSample[]): Promise<void> => {
     const hidden: tf.Tensor2D[] = [];
-    const common = { samples, progress: silentProgress };
+    const common = { samples, progress: silentProgress, keepLogitsBytes: KEEP_LOGITS_BYTES };
     const taylor = await calibrationSweep({
       ...common,
       student: whole,

@@ -44,8 +44,9 @@ const FLOAT = 4;
 /** Node with the program, ONNX Runtime with its graphs, a tokenizer, and buffers that wait for the garbage collector. */
 export const PROCESS_BYTES = 450 * MIB;
 
-/** Logits kept between the two passes of a loss where there is room: the default of `languageModelLoss`. */
+/** Logits kept between the two passes of a loss where there is room: computing them again takes a tenth of the time. */
 const KEEP_LOGITS_BYTES = 512 * MIB;
+const KEEP_LOGITS_BYTES_AT_EASE = 2048 * MIB;
 
 /** Samples that share a block's weights at most: beyond, reading them is less than a hundredth of the time. */
 const MAX_MICRO_BATCH = 8;
@@ -108,9 +109,9 @@ function candidatePlans(size: SweepSize, budgetBytes: number): MemoryPlan[] {
   const { nsamples, backward } = size;
   const plan = (
     residency: WeightResidency,
-    { recompute = backward, microBatch = 1, keepLogits = false, spill = false } = {},
+    { recompute = backward, microBatch = 1, keepLogits = false, spill = false, isAtEase = false } = {},
   ): MemoryPlan => {
-    const keepLogitsBytes = keepLogits ? keptLogitsBytes(size) : 0;
+    const keepLogitsBytes = keepLogits ? keptLogitsBytes(size, isAtEase) : 0;
     const policy = { residency, recompute, microBatch, keepLogitsBytes, spill };
     return {
       residency,
@@ -125,6 +126,7 @@ function candidatePlans(size: SweepSize, budgetBytes: number): MemoryPlan[] {
   if (nsamples === 0) return [plan("streamed", { recompute: false })]; // each layer's weights are wanted once
   const batches = Array.from({ length: Math.min(nsamples, MAX_MICRO_BATCH) }, (_, i) => i + 1).reverse();
   return [
+    plan("resident", { recompute: false, keepLogits: true, isAtEase: true }),
     plan("resident", { recompute: false, keepLogits: true }),
     plan("resident", { keepLogits: true }),
     plan("resident"),
@@ -197,7 +199,7 @@ function lossBytes({ config, seqlen, teacher }: SweepSize): number {
   return FLOAT * rows * (config.hiddenSize + seqlen * (teacher ? 4 : 3));
 }
 
-function keptLogitsBytes({ config, seqlen, teacher, backward }: SweepSize): number {
+function keptLogitsBytes({ config, seqlen, teacher, backward }: SweepSize, isAtEase: boolean): number {
   const bytes = backward ? seqlen * config.vocabSize * FLOAT * (teacher ? 2 : 1) : 0;
-  return bytes <= KEEP_LOGITS_BYTES ? bytes : 0;
+  return bytes <= (isAtEase ? KEEP_LOGITS_BYTES_AT_EASE : KEEP_LOGITS_BYTES) ? bytes : 0;
 }
