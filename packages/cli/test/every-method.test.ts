@@ -57,9 +57,11 @@ describe("with --calibration alone", () => {
 describe("options of a method", () => {
   it("are given by key and value, and stand in the manifest", async () => {
     const prune = `prune model --method llm-pruner --ratio 0.2 --ratio-of mlp --round-to 1 ${calibration} --json`;
-    const [original, mixed, ...refused] = await run([
+    const [original, mixed, maw, batch, ...refused] = await run([
       `${prune} -o original --option preset=original`,
       `${prune} -o mixed --option taylor=param_mix --export heterogeneous`,
+      `prune model -o maw --method magnitude --option of=maw --width 16 --json`,
+      `prune model -o batch --option absolute=batch --width 16 ${calibration} --json`,
       `${prune} -o x --option preset=other`,
       `${prune} -o x --option other=1`,
       `${prune} -o x --option preset`,
@@ -69,7 +71,7 @@ describe("options of a method", () => {
     ]);
     // The first layer of six stays whole; the others share what goes: 6 * 19.2 -> 6 * 19 = 24 + 5 * 18.
     expect(JSON.parse(original!.stdout)).toMatchObject({ widths: [24, 18, 18, 18, 18, 18] });
-    expect(mixed!.code).toBe(0);
+    expect([mixed, maw, batch].map((result) => result!.code)).toEqual([0, 0, 0]);
     const manifest = (name: string): unknown =>
       JSON.parse(readFileSync(join(root, name, "pruning_manifest.json"), "utf8"));
     expect(manifest("original")).toMatchObject({
@@ -77,6 +79,8 @@ describe("options of a method", () => {
       layers: [24, 18, 18, 18, 18, 18].map((width) => ({ intermediate_size: width })),
     });
     expect(manifest("mixed")).toMatchObject({ method_options: { taylor: "param_mix", preset: "matched" } });
+    expect(manifest("maw")).toMatchObject({ method: "magnitude", method_options: { of: "maw" } });
+    expect(manifest("batch")).toMatchObject({ method_options: { stages: 2, absolute: "batch" } });
     expect(refused.map(({ code }) => code)).toEqual([2, 2, 2, 2, 2, 0]);
     const messages = refused.slice(0, 5).map(({ stderr }) => stderr.trimEnd().split("\n").at(-1));
     expect(messages).toEqual([

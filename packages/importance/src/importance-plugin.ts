@@ -1,10 +1,11 @@
 import { definePlugin } from "@sdmprune/core";
-import { createMagnitude } from "./criteria/magnitude.js";
+import { createMagnitude, magnitudeOptions } from "./criteria/magnitude.js";
 import { createRandom, randomOptions } from "./criteria/random.js";
 import {
   createSelfDistillation,
   createTaylor,
   selfDistillationOptions,
+  taylorOptions,
 } from "./criteria/self-distillation.js";
 import { createWanda } from "./criteria/wanda.js";
 
@@ -19,9 +20,11 @@ export const importancePlugin = definePlugin({
     });
     importances.register("taylor", createTaylor, {
       description: "First-order salience of next-token cross-entropy (one-hot labels).",
+      options: taylorOptions,
     });
     importances.register("magnitude", createMagnitude, {
       description: "Euclidean norm of a neuron's gate, up and down weights; needs no data.",
+      options: magnitudeOptions,
     });
     importances.register("wanda", createWanda, {
       description: "Mean down-projection weight times the norm of the activation; forward passes only.",

@@ -69,8 +69,8 @@ describe("sdmprune", () => {
       [40, 40, 40],
     ]);
     expect(run.asked.map(({ importance, options }) => [importance, options])).toEqual([
-      ["taylor", undefined],
-      ["self-distillation", { alpha: 0.4, tau: 0.2 }],
+      ["taylor", { absolute: "sample" }],
+      ["self-distillation", { alpha: 0.4, tau: 0.2, absolute: "sample" }],
     ]);
     expect(Array.from(run.kept[2]!)).toEqual(Array.from({ length: 40 }, (_, n) => n + 8)); // the highest of 48
   });
@@ -91,7 +91,7 @@ describe("sdmprune", () => {
     const single = sdmPruneOptions.parse({ stages: 1, alpha: 0.1, tau: 0.5 });
     const run = await runStages(createSdmPrune(single), shapeOf(8192), 4000);
     expect(run.names).toEqual(["self-distillation"]);
-    expect(run.asked[0]!.options).toEqual({ alpha: 0.1, tau: 0.5 });
+    expect(run.asked[0]!.options).toEqual({ alpha: 0.1, tau: 0.5, absolute: "sample" });
   });
 
   it("needs calibration data", () => {
@@ -99,7 +99,7 @@ describe("sdmprune", () => {
   });
 
   it("takes alpha from 0 to 1, a tau above 0, and one or two stages", () => {
-    expect(options).toEqual({ alpha: 0.4, tau: 0.2, stages: 2 });
+    expect(options).toEqual({ alpha: 0.4, tau: 0.2, stages: 2, absolute: "sample" });
     for (const wrong of [{ alpha: 1.1 }, { tau: 0 }, { stages: 3 }, { beta: 1 }]) {
       expect(sdmPruneOptions.safeParse(wrong).success).toBe(false);
     }

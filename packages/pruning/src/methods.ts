@@ -7,6 +7,24 @@ import { selectNeurons } from "./select-neurons.js";
 /** What the first stage of SDMPrune keeps: 3.9 of 4 times the hidden size in the paper, so 39 of 40 neurons. */
 const firstStageWidth = (width: number): number => Math.floor((39 * width) / 40);
 
+const absolute = z
+  .enum(["sample", "batch"])
+  .default("sample")
+  .describe(
+    "When magnitudes are taken: of each sample's gradients, or of their mean over all samples, where opposite ones cancel.",
+  );
+
+export const taylorMethodOptions = z.strictObject({ absolute });
+
+export const magnitudeMethodOptions = z.strictObject({
+  of: z
+    .enum(["group", "down", "maw"])
+    .default("group")
+    .describe(
+      "group: norm of all its weights. down: norm of its column of the down projection. maw: largest weight minus the smallest, of gate and of up.",
+    ),
+});
+
 export const sdmPruneOptions = z.strictObject({
   alpha: z.number().min(0).max(1).default(0.4).describe("Share of the distillation loss in the blend."),
   tau: z.number().positive().default(0.2).describe("Temperature of the teacher; below 1 sharpens it."),
@@ -16,16 +34,24 @@ export const sdmPruneOptions = z.strictObject({
     .describe(
       "2: cross-entropy Taylor first, then self-distillation. 1: self-distillation from the dense model.",
     ),
+  absolute,
 });
 
 /**
  * SDMPrune (Zhu & Shen 2025, https://arxiv.org/abs/2506.11120): a light first cut by one-hot Taylor scores, then
  * self-distillation of that student against the original model down to the target width.
  */
-export function createSdmPrune({ alpha, tau, stages }: z.output<typeof sdmPruneOptions>): PruningMethod {
+export function createSdmPrune({
+  alpha,
+  tau,
+  stages,
+  absolute = "sample",
+}: Omit<z.output<typeof sdmPruneOptions>, "absolute"> & {
+  absolute?: "sample" | "batch";
+}): PruningMethod {
   const distill = (width: number): Stage => ({
     name: "self-distillation",
-    run: (context) => scoreAndSelect(context, "self-distillation", { alpha, tau }, width),
+    run: (context) => scoreAndSelect(context, "self-distillation", { alpha, tau, absolute }, width),
   });
   return {
     needsCalibration: true,
@@ -35,7 +61,7 @@ export function createSdmPrune({ alpha, tau, stages }: z.output<typeof sdmPruneO
       const first: Stage = {
         name: "taylor",
         run: async (context) => {
-          const scores = await context.score("taylor");
+          const scores = await context.score("taylor", { absolute });
           return { kept: keepBest(context.kept, scores, firstWidths) };
         },
       };

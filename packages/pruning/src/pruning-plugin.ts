@@ -3,7 +3,9 @@ import { createGlobalAllocation, createUniformAllocation } from "./allocation.js
 import {
   createSdmPrune,
   createSingleStageMethod,
+  magnitudeMethodOptions,
   sdmPruneOptions,
+  taylorMethodOptions,
   wandaMethodOptions,
   createWandaMethod,
 } from "./methods.js";
@@ -23,12 +25,21 @@ export const pruningPlugin = definePlugin({
         "One-hot Taylor to 97.5 % of the neurons, then self-distillation to the target (Zhu & Shen 2025).",
       options: sdmPruneOptions,
     });
-    methods.register("taylor", () => createSingleStageMethod("taylor", { needsCalibration: true }), {
-      description: "One-hot Taylor: the gradient of next-token cross-entropy, in one stage.",
-    });
-    methods.register("magnitude", () => createSingleStageMethod("magnitude", { needsCalibration: false }), {
-      description: "Norm of each neuron's weights; needs no data.",
-    });
+    methods.register(
+      "taylor",
+      (options: object) =>
+        createSingleStageMethod("taylor", { needsCalibration: true, options: { ...options } }),
+      {
+        description: "One-hot Taylor: the gradient of next-token cross-entropy, in one stage.",
+        options: taylorMethodOptions,
+      },
+    );
+    methods.register(
+      "magnitude",
+      (options: object) =>
+        createSingleStageMethod("magnitude", { needsCalibration: false, options: { ...options } }),
+      { description: "Norm of each neuron's weights; needs no data.", options: magnitudeMethodOptions },
+    );
     methods.register("wanda", createWandaMethod, {
       description: "Weight times activation norm (Sun et al. 2023), for whole neurons; forward passes only.",
       options: wandaMethodOptions,

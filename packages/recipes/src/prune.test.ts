@@ -176,7 +176,8 @@ describe("prune, to a target", () => {
     ["a preset of another method", { preset: "paper-20", method: "wanda" }, "for the method sdmprune, got wanda."],
     ["an unknown preset", { preset: "paper-25" }, "expected one of paper-20, paper-30, paper-40"],
     ["no calibration", { calibration: undefined, width: 8 }, "needs calibration text. Give it with --calibration FILE."],
-    ["an option the method lacks", { method: "taylor", methodOptions: { alpha: 1 }, width: 8 }, 'method "taylor": expected no options, got alpha.'],
+    ["an option of a method without any", { method: "random", methodOptions: { alpha: 1 }, width: 8 }, 'method "random": expected no options, got alpha.'],
+    ["an option the method lacks", { method: "taylor", methodOptions: { alpha: 1 }, width: 8 }, 'method "taylor": unknown key "alpha", available: absolute.'],
     ["an option out of range", { methodOptions: { alpha: 2 }, width: 8 }, 'method "sdmprune": "alpha": expected at most 1, got 2.'],
     ["propagation with global widths", { method: "wanda", methodOptions: { propagate: true }, allocation: "global", width: 8 }, 'needs "uniform", got "global"'],
   ])("refuses %s", async (_, request, message) => {
@@ -191,7 +192,12 @@ describe("prune, to a target", () => {
       methodOptions: { tau: 1 },
       calibration: { ...calibration, seqlen: 12 },
     });
-    expect(manifestOf(output)["method_options"]).toEqual({ alpha: 0.42, tau: 1, stages: 2 });
+    expect(manifestOf(output)["method_options"]).toEqual({
+      alpha: 0.42,
+      tau: 1,
+      stages: 2,
+      absolute: "sample",
+    });
   });
 });
 

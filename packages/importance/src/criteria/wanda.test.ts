@@ -1,7 +1,6 @@
 import { tf } from "@sdmprune/tensor";
-import { activateCpuBackend } from "@sdmprune/test-utils";
+import { activateCpuBackend, scoreGoldenMlp } from "@sdmprune/test-utils";
 import { beforeAll, describe, expect, it } from "vitest";
-import { scoreGoldenMlp } from "../../test/golden-mlp.js";
 import { createWanda } from "./wanda.js";
 
 describe("wanda", () => {
