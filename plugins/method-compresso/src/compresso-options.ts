@@ -20,7 +20,7 @@ export const methodOptions = z.strictObject({
   lagrangianLr: z
     .number()
     .positive()
-    .default(0.1)
+    .default(0.03)
     .describe("Learning rate of the two multipliers, which climb."),
   r: z.int().min(1).default(8).describe("Rank of the adapters, on q_proj and v_proj."),
   loraAlpha: z
