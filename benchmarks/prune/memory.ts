@@ -31,7 +31,7 @@ const CASES: Readonly<Record<string, MemoryCase>> = {
     limits: [
       { memory: "8GiB", what: "weights and activations in memory" },
       { memory: "2GiB", what: "weights in memory, activations recomputed" },
-      { memory: "1GiB", what: "weights read block by block" },
+      { memory: "1.5GiB", what: "weights read block by block" },
     ],
     diskBytes: 2 ** 30,
   },
