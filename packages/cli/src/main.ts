@@ -2,6 +2,7 @@ import { errorMessage, InterruptedError, isSdmPruneError, VERSION } from "@sdmpr
 import { Command, CommanderError } from "commander";
 import { addCompareCommand } from "./commands/compare.js";
 import { addCompareResultsCommand } from "./commands/compare-results.js";
+import { addConvertCommand } from "./commands/convert.js";
 import { addDemoCommand } from "./commands/demo.js";
 import { addEvaluateCommand } from "./commands/evaluate.js";
 import { addGenerateCommand } from "./commands/generate.js";
@@ -62,6 +63,7 @@ function createProgram(terminal: Terminal): Command {
     addPerplexityCommand,
     addGenerateCommand,
     addInspectCommand,
+    addConvertCommand,
     addListCommand,
     addCompareCommand,
     addDemoCommand,

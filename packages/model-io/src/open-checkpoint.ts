@@ -158,6 +158,11 @@ function noSafetensors(where: string, names: readonly string[]): FormatError | N
   if (other === undefined) {
     return new NotFoundError(`${where}: expected model.safetensors or ${INDEX_FILE}, got neither.`);
   }
+  if (other.endsWith(".gguf")) {
+    return new FormatError(
+      `${where}: expected model.safetensors or ${INDEX_FILE}, got ${other}. Convert it first with sdmprune convert.`,
+    );
+  }
   const convert =
     "Convert it once with Python: from transformers import AutoModelForCausalLM as M; " +
     `M.from_pretrained("${where}", dtype="auto").save_pretrained("converted")`;

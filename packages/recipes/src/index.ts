@@ -12,6 +12,8 @@ export type {
 export type { Experiment } from "./compare/experiment.js";
 export { parseExperiment } from "./compare/experiment.js";
 export { defined } from "./defined.js";
+export { convert } from "./convert.js";
+export type { ConvertRequest, ConvertResult } from "./convert.js";
 export { dumpRequests, evaluateModel } from "./evaluate.js";
 export type { DumpedRequests, EvaluateRequest, EvaluationReport } from "./evaluate.js";
 export type { TasksRequest } from "./find-tasks.js";

@@ -18,8 +18,9 @@ export async function resolveModel(
   const [repo = "", revision = "main"] = model.split("@", 2);
   if (entry !== undefined || !isHubId(repo)) {
     const got = entry === undefined ? "a path with nothing there" : "a file";
+    const hint = entry && model.endsWith(".gguf") ? " Convert it first with sdmprune convert." : "";
     throw new NotFoundError(
-      `${model}: expected a checkpoint folder or a hub id such as "org/name", got ${got}.`,
+      `${model}: expected a checkpoint folder or a hub id such as "org/name", got ${got}.${hint}`,
     );
   }
   try {
