@@ -7,6 +7,7 @@ import {
   inspect,
   measurePerplexity,
   prune,
+  train,
   type CheckpointInspection,
   type EngineRequest,
   type PerplexityReport,
@@ -18,6 +19,8 @@ export interface DemoRequest {
   readonly seeds: readonly number[];
   /** Calibration windows per seed. */
   readonly nsamples: number;
+  /** Tokens that each of the two recovery trainings runs on; 0 leaves them out. */
+  readonly recoveryTokens: number;
   readonly engine: EngineRequest;
   readonly progress: ProgressListener;
   readonly signal: AbortSignal;
@@ -36,12 +39,22 @@ export interface DemoRow {
   readonly bytes: number;
 }
 
+export interface RecoveryRow {
+  readonly model: string;
+  /** On the held-out text. */
+  readonly perplexity: number;
+  /** Tokens it was trained on. */
+  readonly trainingTokens: number;
+}
+
 export interface DemoReport {
   readonly rows: readonly DemoRow[];
   readonly seeds: readonly number[];
   readonly nsamples: number;
   /** Tokens that perplexity is the mean over. */
   readonly tokens: number;
+  /** What LoRA training makes of the pruned and, for comparison, of the dense model. */
+  readonly recovery: readonly RecoveryRow[];
   readonly expectations: readonly { readonly text: string; readonly holds: boolean }[];
   readonly samples: readonly { readonly label: string; readonly text: string }[];
 }
@@ -49,6 +62,8 @@ export interface DemoReport {
 const METHODS = ["sdmprune", "taylor", "wanda", "magnitude", "random"];
 const RATIOS = [0.2, 0.3, 0.4];
 const WINDOW = 256;
+/** Method and ratio whose loss is trained back. */
+const RECOVERED = "sdmprune-30";
 /** Fine enough for the demo model's narrow MLPs. */
 const ROUND_TO = 16;
 /** The dense model knows where this person of its stories lives, and what she does there. */
@@ -110,8 +125,10 @@ export async function runDemo(host: Host, request: DemoRequest): Promise<DemoRep
       ["sdmprune, 30 % removed", join(request.output, "sdmprune-30")],
       ["random, 30 % removed", join(request.output, "random-30")],
     ]);
+    const recovery = request.recoveryTokens > 0 ? await recoverModels(last, request, rows) : [];
+    const expectations = [...checkExpectations(rows), ...checkRecovery(recovery)];
     const { seeds, nsamples } = request;
-    return { rows, seeds, nsamples, tokens: dense!.tokens, expectations: checkExpectations(rows), samples };
+    return { rows, seeds, nsamples, tokens: dense!.tokens, recovery, expectations, samples };
   } finally {
     await last.dispose();
   }
@@ -150,8 +167,54 @@ async function pruneOne(
   });
 }
 
-function heldOutPerplexity(run: Run, model: string, { engine }: DemoRequest): Promise<PerplexityReport> {
-  return measurePerplexity(run, { model, text: demoFile("heldout.txt"), window: WINDOW, ...engine });
+/** Trains the same LoRA on the pruned and on the dense model and measures both. */
+async function recoverModels(
+  run: Run,
+  request: DemoRequest,
+  rows: readonly DemoRow[],
+): Promise<RecoveryRow[]> {
+  const pruned = join(request.output, RECOVERED);
+  const recovered = async (label: string, model: string, folder: string): Promise<RecoveryRow> => {
+    const output = join(request.output, folder);
+    const { tokens: trainingTokens } = await train(run, {
+      ...{ model, output, data: demoFile("calibration.txt"), force: true, ...request.engine },
+      ...{
+        maxLength: WINDOW,
+        batchSize: 4,
+        gradientAccumulation: 1,
+        epochs: 4,
+        maxTokens: request.recoveryTokens,
+      },
+      ...{ learningRate: 3e-3, weightDecay: 0, lora: { loraDropout: 0 }, heldOut: 0 },
+    });
+    const { perplexity } = await heldOutPerplexity(run, model, request, output);
+    return { model: label, perplexity, trainingTokens };
+  };
+  const [dense, before] = [rows[0]!, rows.find((row) => row.method === "sdmprune" && row.ratio === 0.3)!];
+  return [
+    { model: "dense", perplexity: dense.perplexity, trainingTokens: 0 },
+    await recovered("dense + LoRA", demoFile(""), "dense-lora"),
+    { model: "sdmprune, 30 % removed", perplexity: before.perplexities[0]!, trainingTokens: 0 },
+    await recovered("sdmprune, 30 % removed + LoRA", pruned, `${RECOVERED}-lora`),
+  ];
+}
+
+function checkRecovery(recovery: readonly RecoveryRow[]): DemoReport["expectations"] {
+  const [dense, , before, after] = recovery;
+  if (!dense || !before || !after) return [];
+  const part = (before.perplexity - after.perplexity) / (before.perplexity - dense.perplexity);
+  const text = `LoRA wins back ${Math.round(100 * part)} % of the perplexity that sdmprune lost at 30 % (at least 50 %)`;
+  return [{ text, holds: part >= 0.5 }];
+}
+
+function heldOutPerplexity(
+  run: Run,
+  model: string,
+  { engine }: DemoRequest,
+  adapter?: string,
+): Promise<PerplexityReport> {
+  const text = demoFile("heldout.txt");
+  return measurePerplexity(run, { model, text, window: WINDOW, ...(adapter && { adapter }), ...engine });
 }
 
 async function toRow(

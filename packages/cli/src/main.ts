@@ -8,11 +8,13 @@ import { addEvaluateCommand } from "./commands/evaluate.js";
 import { addGenerateCommand } from "./commands/generate.js";
 import { addInspectCommand } from "./commands/inspect.js";
 import { addListCommand } from "./commands/list.js";
+import { addMergeCommand } from "./commands/merge.js";
 import { addMergeScoresCommand } from "./commands/merge-scores.js";
 import { addPerplexityCommand } from "./commands/perplexity.js";
 import { addPruneCommand } from "./commands/prune.js";
 import { addScoreCommand } from "./commands/score.js";
 import { addShowResultsCommand } from "./commands/show-results.js";
+import { addTrainCommand } from "./commands/train.js";
 import type { Terminal } from "./command-context.js";
 
 const EXIT_USAGE = 2;
@@ -60,6 +62,8 @@ function createProgram(terminal: Terminal): Command {
     addPruneCommand,
     addScoreCommand,
     addMergeScoresCommand,
+    addTrainCommand,
+    addMergeCommand,
     addPerplexityCommand,
     addGenerateCommand,
     addInspectCommand,

@@ -47,3 +47,8 @@ export function addCalibrationOptions(command: Command): Command {
     .option("--sampler <name>", "long-documents or packed (default: packed where too few documents are long)")
     .option("--text-key <key>", "key of the text in a row");
 }
+
+/** Adds the option of the verbs that a LoRA adapter can be applied in. */
+export function addAdapterOption(command: Command): Command {
+  return command.option("--adapter <dir>", "apply the LoRA adapter of this folder, ours or PEFT's");
+}

@@ -26,6 +26,8 @@ export interface TrainingPlanOptions {
   readonly epochs: number;
   /** Ends training after so many steps, or repeats the data until then. */
   readonly maxSteps?: number | undefined;
+  /** Ends training before the step that would go beyond so many tokens; it has one step at least. */
+  readonly maxTokens?: number | undefined;
   /** Sequences of a micro-batch. */
   readonly batchSize: number;
   /** Micro-batches of a step; the last step of an epoch may have fewer, as in the Trainer of transformers. */
@@ -34,12 +36,13 @@ export interface TrainingPlanOptions {
 
 /** @throws {UsageError} If an option is out of range, or an epoch has no sequence. */
 export function planTraining(epochsOf: EpochSequences, options: TrainingPlanOptions): TrainingPlan {
-  const { epochs, maxSteps, batchSize, gradientAccumulation } = options;
+  const { epochs, maxSteps, maxTokens, batchSize, gradientAccumulation } = options;
   for (const [name, value] of Object.entries({
     epochs,
     batchSize,
     gradientAccumulation,
     maxSteps: maxSteps ?? 1,
+    maxTokens: maxTokens ?? 1,
   })) {
     if (!Number.isSafeInteger(value) || value < 1) {
       throw new UsageError(`${name}: expected an integer of at least 1, got ${value}.`);
@@ -64,7 +67,21 @@ export function planTraining(epochsOf: EpochSequences, options: TrainingPlanOpti
     }
     return starts[epoch]!;
   };
-  const totalSteps = maxSteps ?? startOf(epochs);
+  /** Steps that are within `maxTokens`. */
+  const stepsWithin = (budget: number, most: number): number => {
+    let [steps, tokens] = [0, 0];
+    for (let epoch = 0; steps < most; epoch++) {
+      const sequences = sequencesOf(epoch);
+      for (let first = 0; first < sequences.length && steps < most; first += perStep, steps++) {
+        const end = Math.min(first + perStep, sequences.length);
+        for (let i = first; i < end; i++) tokens += sequences.get(i).ids.length;
+        if (tokens > budget) return Math.max(1, steps);
+      }
+    }
+    return steps;
+  };
+  const mostSteps = maxSteps ?? startOf(epochs);
+  const totalSteps = maxTokens === undefined ? mostSteps : stepsWithin(maxTokens, mostSteps);
   return {
     totalSteps,
     batchesOf(step) {

@@ -1,12 +1,15 @@
 import type { Run } from "@sdmprune/core";
 import { openTokenizer } from "@sdmprune/model-io/node";
 import { generate, type Generation } from "@sdmprune/models";
+import { applyAdapter, type AppliedAdapter } from "./apply-adapter.js";
 import { openModel } from "./open-model.js";
 import { startEngine, type EngineRequest } from "./start-engine.js";
 
 export interface GenerateRequest extends EngineRequest {
   /** A checkpoint folder or a hub id. */
   readonly model: string;
+  /** Folder of a LoRA adapter to apply to the model. */
+  readonly adapter?: string;
   /** Text to continue. Without a BOS token in the tokenizer it must not be empty. */
   readonly prompt: string;
   /** Default 128. */
@@ -40,7 +43,9 @@ export async function generateText(run: Run, request: GenerateRequest): Promise<
   const ids: number[] = [];
   const textSoFar = (): string =>
     tokenizer.decode([...promptIds, ...ids], { skipSpecialTokens: true }).slice(promptText.length);
+  let adapter: AppliedAdapter | undefined;
   try {
+    adapter = request.adapter === undefined ? undefined : await applyAdapter(lm, request.adapter);
     const { stopReason } = await generate(lm, promptIds, {
       maxTokens: request.maxTokens ?? DEFAULT_MAX_TOKENS,
       temperature: request.temperature ?? 0,
@@ -54,6 +59,7 @@ export async function generateText(run: Run, request: GenerateRequest): Promise<
     });
     return { prompt: request.prompt, text: textSoFar(), promptIds, ids, stopReason };
   } finally {
+    adapter?.dispose();
     lm.dispose();
   }
 }

@@ -12,12 +12,15 @@ import {
 } from "@sdmprune/evaluation";
 import { causalLMScorer } from "@sdmprune/evaluation/causal-lm";
 import { openTokenizer } from "@sdmprune/model-io/node";
+import { applyAdapter, type AppliedAdapter } from "./apply-adapter.js";
 import { openModel } from "./open-model.js";
 import { startEngine, type EngineRequest } from "./start-engine.js";
 
 export interface PerplexityRequest extends EngineRequest {
   /** A checkpoint folder or a hub id. */
   readonly model: string;
+  /** Folder of a LoRA adapter to apply to the model. */
+  readonly adapter?: string;
   /** A text file, read whole; with a preset also a file with rows of text. */
   readonly text: string;
   /** A published protocol: how the text is put together, and the window and BOS unless they are given here, too. */
@@ -50,7 +53,9 @@ export async function measurePerplexity(run: Run, request: PerplexityRequest): P
   await startEngine(run, request);
   const lm = await model.family.load(model.checkpoint, model.config);
   const window = request.window ?? preset?.window;
+  let adapter: AppliedAdapter | undefined;
   try {
+    adapter = request.adapter === undefined ? undefined : await applyAdapter(lm, request.adapter);
     const result = await perplexity(causalLMScorer(lm, { signal: run.signal }), ids, {
       ...(window !== undefined && { window }),
       ...(request.stride !== undefined && { stride: request.stride }),
@@ -64,6 +69,7 @@ export async function measurePerplexity(run: Run, request: PerplexityRequest): P
     });
     return { ...result, sha256, preset: preset?.name };
   } finally {
+    adapter?.dispose();
     lm.dispose();
   }
 }

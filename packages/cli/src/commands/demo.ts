@@ -16,6 +16,7 @@ interface DemoOptions extends GlobalOptions {
   readonly output: string;
   readonly seeds: number;
   readonly nsamples: number;
+  readonly recoveryTokens: number;
   readonly backend?: string;
   readonly threads?: number;
 }
@@ -26,15 +27,22 @@ export function addDemoCommand(program: Command, terminal: Terminal): void {
     .description("Prune the embedded demo model by every method at 20, 30 and 40 % and compare. Offline.")
     .option("-o, --output <dir>", "folder for the pruned models and results.json", "demo")
     .option("--seeds <n>", "seeds to average over", integer(1), 3)
-    .option("--nsamples <n>", "calibration windows per seed", integer(1), 128);
+    .option("--nsamples <n>", "calibration windows per seed", integer(1), 128)
+    .option(
+      "--recovery-tokens <n>",
+      "tokens of each of the two LoRA trainings; 0: none",
+      integer(0),
+      100_000,
+    );
   addGlobalOptions(addEngineOptions(command)).action(async (flags: DemoOptions) => {
     const host = await createHost(flags.plugin);
     const progress = flags.quiet ? silentProgress : createProgressView(terminal.stderr);
-    const { output, seeds, nsamples, seed = 0, backend, threads } = flags;
+    const { output, seeds, nsamples, recoveryTokens, seed = 0, backend, threads } = flags;
     const report = await runDemo(host, {
       output,
       seeds: Array.from({ length: seeds }, (_, i) => seed + i),
       nsamples,
+      recoveryTokens,
       engine: defined({ backend, threads }),
       progress,
       signal: terminal.signal,
@@ -63,6 +71,7 @@ function reportText(report: DemoReport, output: string): string {
     "",
     table,
     "",
+    ...recoveryText(report),
     ...report.expectations.map(
       ({ text, holds }) => `${holds ? "as expected:    " : "NOT as expected:"} ${text}`,
     ),
@@ -71,6 +80,17 @@ function reportText(report: DemoReport, output: string): string {
     "",
     `Pruned folders (seed ${report.seeds[0]}) and results.json are in ${output}.`,
   ].join("\n");
+}
+
+function recoveryText({ recovery, seeds }: DemoReport): string[] {
+  if (recovery.length === 0) return [];
+  const rows = recovery.map(({ model, perplexity, trainingTokens }) => [
+    model,
+    perplexity.toFixed(3),
+    trainingTokens === 0 ? "" : trainingTokens.toLocaleString("en-US"),
+  ]);
+  const table = formatTable(["model", "perplexity", "training tokens"], rows);
+  return [`Recovery by LoRA (rank 8, all linear layers; seed ${seeds[0]}):`, "", table, ""];
 }
 
 /** Lowest and highest perplexity of a row's seeds. */

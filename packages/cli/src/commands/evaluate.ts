@@ -4,7 +4,7 @@ import { dumpRequests, evaluateModel, type EvaluationReport } from "@sdmprune/re
 import { Option, type Command } from "commander";
 import { withRun, printResult, type GlobalOptions, type Terminal } from "../command-context.js";
 import { formatResults } from "../format-results.js";
-import { addEngineOptions, addGlobalOptions } from "../model-options.js";
+import { addAdapterOption, addEngineOptions, addGlobalOptions } from "../model-options.js";
 import { autoOrInteger, integer, nameList } from "../option-types.js";
 import { defined } from "./prune.js";
 
@@ -18,6 +18,7 @@ interface EvaluateOptions extends GlobalOptions {
   readonly taskVersion?: "pinned" | "current";
   readonly bootstrapIters?: number;
   readonly output?: string;
+  readonly adapter?: string;
   readonly dumpRequests?: string;
   readonly backend?: string;
   readonly threads?: number;
@@ -64,7 +65,7 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
       "folder for results_*.json, samples_*.jsonl and the journal with which a stopped run goes on",
     )
     .option("--dump-requests <file>", "write every request as a JSON line, and stop");
-  addGlobalOptions(addEngineOptions(command)).action(
+  addGlobalOptions(addEngineOptions(addAdapterOption(command))).action(
     async (model: string | undefined, flags: EvaluateOptions) => {
       const { tasks, dataDir, limit, taskVersion, dumpRequests: path } = flags;
       const chosen = { tasks, ...defined({ dataDir, limit, taskVersion }) };
@@ -78,12 +79,12 @@ export function addEvaluateCommand(program: Command, terminal: Terminal): void {
           "eval: expected a model, got none. Give a checkpoint folder or a hub id, or --dump-requests FILE.",
         );
       }
-      const { batchSize, addBos, maxLength, bootstrapIters, output, backend, threads } = flags;
+      const { batchSize, addBos, maxLength, bootstrapIters, output, adapter, backend, threads } = flags;
       await withRun(terminal, flags, async (run) => {
         const report = await evaluateModel(run, {
           ...chosen,
           model,
-          ...defined({ batchSize, addBos, maxLength, bootstrapIters, output, backend, threads }),
+          ...defined({ batchSize, addBos, maxLength, bootstrapIters, output, adapter, backend, threads }),
         });
         printResult(terminal, flags, reportJson(report), () => formatResults(taskTable(report.tasks)));
       });

@@ -1,7 +1,7 @@
 import { generateText } from "@sdmprune/recipes";
 import type { Command } from "commander";
 import { withRun, printResult, type GlobalOptions, type Terminal } from "../command-context.js";
-import { addEngineOptions, addGlobalOptions } from "../model-options.js";
+import { addAdapterOption, addEngineOptions, addGlobalOptions } from "../model-options.js";
 import { integer, numberBetween } from "../option-types.js";
 import { defined } from "./prune.js";
 
@@ -10,6 +10,7 @@ interface GenerateOptions extends GlobalOptions {
   readonly maxTokens?: number;
   readonly temperature?: number;
   readonly topP?: number;
+  readonly adapter?: string;
   readonly backend?: string;
   readonly threads?: number;
 }
@@ -27,11 +28,17 @@ export function addGenerateCommand(program: Command, terminal: Terminal): void {
       "sample from the likeliest tokens of this total probability (default: 1)",
       numberBetween(0, 1),
     );
-  addGlobalOptions(addEngineOptions(command)).action(async (model: string, flags: GenerateOptions) => {
-    const { prompt, maxTokens, temperature, topP, backend, threads } = flags;
-    const result = await withRun(terminal, flags, (run) =>
-      generateText(run, { model, prompt, ...defined({ maxTokens, temperature, topP, backend, threads }) }),
-    );
-    printResult(terminal, flags, result, () => prompt + result.text);
-  });
+  addGlobalOptions(addEngineOptions(addAdapterOption(command))).action(
+    async (model: string, flags: GenerateOptions) => {
+      const { prompt, maxTokens, temperature, topP, adapter, backend, threads } = flags;
+      const result = await withRun(terminal, flags, (run) =>
+        generateText(run, {
+          model,
+          prompt,
+          ...defined({ maxTokens, temperature, topP, adapter, backend, threads }),
+        }),
+      );
+      printResult(terminal, flags, result, () => prompt + result.text);
+    },
+  );
 }

@@ -2,7 +2,7 @@ import { PERPLEXITY_PRESETS } from "@sdmprune/evaluation";
 import { measurePerplexity } from "@sdmprune/recipes";
 import { Option, type Command } from "commander";
 import { withRun, printResult, type GlobalOptions, type Terminal } from "../command-context.js";
-import { addEngineOptions, addGlobalOptions } from "../model-options.js";
+import { addAdapterOption, addEngineOptions, addGlobalOptions } from "../model-options.js";
 import { integer } from "../option-types.js";
 import { defined } from "./prune.js";
 
@@ -13,6 +13,7 @@ interface PerplexityOptions extends GlobalOptions {
   readonly stride?: number;
   readonly maxWindows?: number;
   readonly bos?: "each" | "first" | "none";
+  readonly adapter?: string;
   readonly backend?: string;
   readonly threads?: number;
 }
@@ -42,21 +43,23 @@ export function addPerplexityCommand(program: Command, terminal: Terminal): void
         "where a BOS stands (default: each if the tokenizer adds one, first with a preset, else none)",
       ).choices(["each", "first", "none"]),
     );
-  addGlobalOptions(addEngineOptions(command)).action(async (model: string, flags: PerplexityOptions) => {
-    const { text, preset, window, stride, maxWindows, bos, backend, threads } = flags;
-    const report = await withRun(terminal, flags, (run) =>
-      measurePerplexity(run, {
-        model,
-        text,
-        ...defined({ preset, window, stride, maxWindows, bos, backend, threads }),
-      }),
-    );
-    printResult(
-      terminal,
-      flags,
-      report,
-      () =>
-        `perplexity ${report.perplexity.toFixed(4)}  (nll ${report.nll.toFixed(6)}, ${report.tokens} tokens, window ${report.window}, stride ${report.stride}, bos ${report.bos}; text ${report.sha256.slice(0, 12)})`,
-    );
-  });
+  addGlobalOptions(addEngineOptions(addAdapterOption(command))).action(
+    async (model: string, flags: PerplexityOptions) => {
+      const { text, preset, window, stride, maxWindows, bos, adapter, backend, threads } = flags;
+      const report = await withRun(terminal, flags, (run) =>
+        measurePerplexity(run, {
+          model,
+          text,
+          ...defined({ preset, window, stride, maxWindows, bos, adapter, backend, threads }),
+        }),
+      );
+      printResult(
+        terminal,
+        flags,
+        report,
+        () =>
+          `perplexity ${report.perplexity.toFixed(4)}  (nll ${report.nll.toFixed(6)}, ${report.tokens} tokens, window ${report.window}, stride ${report.stride}, bos ${report.bos}; text ${report.sha256.slice(0, 12)})`,
+      );
+    },
+  );
 }

@@ -1,14 +1,13 @@
-import { appendFile, mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { FormatError, UsageError } from "@sdmprune/core";
 import { openSafetensors, parseJsonObject, type JsonObject } from "@sdmprune/model-io";
 import { AtomicFolder, FileByteSource, writeFileAtomic, writeSafetensors } from "@sdmprune/model-io/node";
-import type { TrainingMetrics } from "../training-metrics.js";
 import type { StepBatches } from "../training-plan.js";
+import { openMetricsLog, type MetricsLog } from "./reporting/metrics-log.js";
 import { readSnapshotTensors, type SavedTraining, type TrainingSnapshot } from "../training-state.js";
 
 const REQUEST = "training.json";
-const METRICS = "metrics.jsonl";
 const STATE = "state.json";
 const TENSORS = "state.safetensors";
 const CHECKPOINT = /^checkpoint-(\d+)$/;
@@ -34,7 +33,7 @@ export class TrainingFolder {
     path: string,
     request: JsonObject,
     { resume, force, keepLast = 2 }: { resume: boolean; force: boolean; keepLast?: number },
-  ): Promise<{ folder: TrainingFolder; saved: SavedTraining | undefined; history: TrainingMetrics[] }> {
+  ): Promise<{ folder: TrainingFolder; saved: SavedTraining | undefined; metrics: MetricsLog }> {
     const folder = new TrainingFolder(path, keepLast);
     const text = `${JSON.stringify(request, null, 2)}\n`;
     const before = await readFile(join(path, REQUEST), "utf8").catch(() => undefined);
@@ -46,8 +45,7 @@ export class TrainingFolder {
         );
       }
       const saved = await folder.#lastCheckpoint();
-      const history = await folder.#cutMetrics(saved?.step ?? 0);
-      return { folder, saved, history };
+      return { folder, saved, metrics: await openMetricsLog(path, { lastStep: saved?.step ?? 0 }) };
     }
     if (before !== undefined && !force) {
       throw new UsageError(
@@ -61,12 +59,7 @@ export class TrainingFolder {
     }
     if (before !== undefined) await rm(path, { recursive: true, force: true });
     await writeFileAtomic(join(path, REQUEST), text);
-    return { folder, saved: undefined, history: [] };
-  }
-
-  /** Adds a step to `metrics.jsonl`. */
-  async addMetrics(metrics: TrainingMetrics): Promise<void> {
-    await appendFile(join(this.path, METRICS), `${JSON.stringify(metrics)}\n`);
+    return { folder, saved: undefined, metrics: await openMetricsLog(path, { lastStep: 0 }) };
   }
 
   /**
@@ -136,20 +129,6 @@ export class TrainingFolder {
 
   #checkpointPath(step: number): string {
     return join(this.path, `checkpoint-${step}`);
-  }
-
-  /** Drops the lines after a step, which will come again, and a line that a killed run left unfinished. */
-  async #cutMetrics(step: number): Promise<TrainingMetrics[]> {
-    const path = join(this.path, METRICS);
-    const text = await readFile(path, "utf8").catch(() => "");
-    const kept: TrainingMetrics[] = [];
-    for (const line of text.split("\n").slice(0, -1)) {
-      const metrics = JSON.parse(line) as TrainingMetrics;
-      if (metrics.step > step) break;
-      kept.push(metrics);
-    }
-    await writeFileAtomic(path, kept.map((metrics) => `${JSON.stringify(metrics)}\n`).join(""));
-    return kept;
   }
 }
 
