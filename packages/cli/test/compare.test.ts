@@ -4,29 +4,18 @@ import { Rng } from "@sdmprune/core";
 import { openCheckpoint } from "@sdmprune/model-io/node";
 import type { ComparisonResults } from "@sdmprune/recipes";
 import { tinyLlama } from "@sdmprune/test-utils";
+import { chromiumPath, withPage } from "@sdmprune/test-utils/browser";
 import { beforeAll, describe, expect, it } from "vitest";
 import { temporaryFolder } from "./folder-contents.js";
 import { runCli, type CliOptions, type CliResult } from "./run-cli.js";
 
 const cwd = temporaryFolder();
 
-const criterion = (power: number): string => `
-import { definePlugin } from "@sdmprune/core";
-import { tf } from "@sdmprune/tensor";
-
-const activationMean = {
-  needs: { activations: true },
-  observe({ layer, activation }, scores) {
-    scores.add(layer, tf.tidy(() => tf.sum(tf.pow(tf.abs(activation), ${power}), 0)));
-  },
-};
-export default definePlugin({
-  name: "my-criterion",
-  register({ importances }) {
-    importances.register("activation-mean", () => activationMean, { description: "Mean activation." });
-  },
-});
-`;
+/** The criterion of the guide. */
+const criterion = readFileSync(
+  join(import.meta.dirname, "../../../docs/guides/examples/activation-mean.ts"),
+  "utf8",
+);
 
 const EXPERIMENT = `
 model: ./model
@@ -72,7 +61,7 @@ doc_to_target: label
 doc_to_choice: "{{[sol1, sol2]}}"
 `,
   );
-  writeFileSync(join(cwd, "criterion.ts"), criterion(1));
+  writeFileSync(join(cwd, "criterion.ts"), criterion);
   writeFileSync(join(cwd, "trial.yaml"), EXPERIMENT);
 });
 
@@ -116,7 +105,12 @@ describe("sdmprune compare", { timeout: 300_000 }, () => {
     expect(shared).toContain("magnitude/20/seed1/perplexity:words");
     expect(shared.filter((id) => !/perplexity:|layer-error|tasks/.test(id))).toEqual([]);
     expect(ran).toEqual(cells.map(({ id }) => id).filter((id) => !shared.includes(id)));
-    expect(readdirSync(join(cwd, "whole")).sort()).toEqual(["cells", "leaderboard.md", "results.json"]);
+    expect(readdirSync(join(cwd, "whole")).sort()).toEqual([
+      "cells",
+      "leaderboard.md",
+      "report.html",
+      "results.json",
+    ]);
 
     const { rows, cells: counts, reference } = resultsOf("whole");
     expect(counts).toMatchObject({ finished: NUM_CELLS, all: NUM_CELLS });
@@ -143,6 +137,49 @@ describe("sdmprune compare", { timeout: 300_000 }, () => {
     expect(second.stdout).toContain(`0 cells ran, ${NUM_CELLS} were finished before`);
     expect(numbersOf("whole")).toEqual(before);
   });
+
+  it.skipIf(chromiumPath === undefined)(
+    "draws a report that a browser shows without complaint, offline, by day and by night (skipped without Chromium: apt-get install chromium)",
+    async () => {
+      const file = join(cwd, "whole/report.html");
+      for (const colorScheme of ["light", "dark"] as const) {
+        await withPage(
+          file,
+          async ({ page, problems, requests }) => {
+            expect({ problems, requests }).toEqual({ problems: [], requests: [] });
+            const marks = async (section: string, mark: string): Promise<number> =>
+              page.locator(`#${section} svg [aria-label="${mark}"] > *`).count();
+            // 5 methods: 2 ratios; 2 layers at each of 2 ratios; one matrix for each ratio; 2 layers of 40 groups
+            expect(await marks("perplexity", "dot")).toBe(10);
+            expect(await marks("perplexity", "line")).toBe(5);
+            expect(await marks("accuracy", "dot")).toBe(5);
+            expect(await marks("layer-error", "dot")).toBe(20);
+            expect(await marks("overlap", "cell")).toBe(20 + 25);
+            expect(await marks("scores", "rect")).toBe(5 * 2 * 40);
+            expect(await marks("size", "dot")).toBe(10);
+            const named = await page
+              .locator('svg[role="img"]')
+              .evaluateAll((all) => all.map((svg) => svg.getAttribute("aria-label")));
+            expect(named.every((name) => name !== null && name.length > 10)).toBe(true);
+            // The second ratio comes into sight by the keyboard alone.
+            const [first, second] = [page.locator("#overlap .choice-0"), page.locator("#overlap .choice-1")];
+            expect([await first.isVisible(), await second.isVisible()]).toEqual([true, false]);
+            await page.locator("#overlap-ratio-0").focus();
+            await page.keyboard.press("ArrowRight");
+            expect([await first.isVisible(), await second.isVisible()]).toEqual([false, true]);
+            const { text, background } = await page.evaluate(() => {
+              const { color, backgroundColor } = getComputedStyle(document.body);
+              return { text: color, background: backgroundColor };
+            });
+            expect(text).not.toBe(background);
+            const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+            expect(wide).toBe(false);
+          },
+          { colorScheme, width: colorScheme === "light" ? 1280 : 390 },
+        );
+      }
+    },
+  );
 
   it("shares one pass over the samples between methods and prunes the same bytes as prune does", async () => {
     const records = readdirSync(join(cwd, "whole/cells/score"))
@@ -251,9 +288,9 @@ describe("sdmprune compare", { timeout: 300_000 }, () => {
   });
 
   it("runs again what depends on a plugin's code, and nothing else", async () => {
-    writeFileSync(join(cwd, "criterion.ts"), criterion(2));
+    writeFileSync(join(cwd, "criterion.ts"), criterion.replace("default(1)", "default(2)"));
     const changed = await compare(["trial.yaml", "-o", "whole"]);
-    writeFileSync(join(cwd, "criterion.ts"), criterion(1));
+    writeFileSync(join(cwd, "criterion.ts"), criterion);
     expect(changed).toMatchObject({ code: 0 });
     expect(finishedIn(changed).filter((id) => !/^(score|activation-mean)\//.test(id))).toEqual([]);
     expect(finishedIn(changed)).toContain("activation-mean/10/seed0/prune");

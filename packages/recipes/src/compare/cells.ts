@@ -1,3 +1,5 @@
+import { defined } from "../defined.js";
+import type { Compensation } from "../prune-request.js";
 import { DENSE, labelOf, type Experiment } from "./experiment.js";
 
 /** A method of the experiment, with the experiment's settings filled in. */
@@ -7,6 +9,7 @@ export interface Variant {
   readonly options: Readonly<Record<string, unknown>>;
   readonly allocation: string | undefined;
   readonly roundTo: number | undefined;
+  readonly compensate: { readonly compensate?: Compensation; readonly compensateLambda?: number };
   readonly calibration: Experiment["calibration"];
 }
 
@@ -81,6 +84,7 @@ export function variantsOf(experiment: Experiment): { variant: Variant; ratios: 
       options: method.options ?? {},
       allocation: method.allocation ?? experiment.allocation,
       roundTo: method.roundTo ?? experiment.roundTo,
+      compensate: defined({ compensate: method.compensate, compensateLambda: method.compensateLambda }),
       calibration:
         experiment.calibration || method.calibration?.source !== undefined
           ? ({ ...experiment.calibration, ...method.calibration } as Experiment["calibration"])

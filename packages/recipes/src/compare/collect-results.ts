@@ -1,6 +1,6 @@
 import { VERSION, type Run } from "@sdmprune/core";
 import { countParameters } from "@sdmprune/pruning";
-import { mainMetric, type McNemar, type PairedDifference } from "@sdmprune/evaluation";
+import { mainMetric, type Estimate, type McNemar, type PairedDifference } from "@sdmprune/evaluation";
 import type { CellRecord } from "./cell-store.js";
 import { expandCells, perplexityName, type Cell, type Subject, type SubjectCell } from "./cells.js";
 import type { ComparisonContext } from "./comparison-context.js";
@@ -44,8 +44,10 @@ export interface ResultRow {
   readonly seeds: readonly SeedResult[];
   /** By name of the text. */
   readonly perplexity: Readonly<Record<string, Mean>>;
-  /** Mean of the tasks' main metrics. */
+  /** Mean of the tasks' main metrics, as in the tables of SDMPrune. */
   readonly accuracy: Mean | undefined;
+  /** The same without measures of bias, of which a higher one is not better. */
+  readonly accuracyWithoutBias: Mean | undefined;
   readonly versusReference: ReferenceComparison | undefined;
 }
 
@@ -55,9 +57,9 @@ export interface SeedResult {
   readonly tasks: Readonly<
     Record<string, { readonly metric: string; readonly value: number; readonly stderr: number | undefined }>
   >;
-  readonly accuracy: number | undefined;
-  /** Of the mean over the tasks, from their documents. */
-  readonly accuracyStderr: number | undefined;
+  /** With the uncertainty that the documents leave. */
+  readonly accuracy: Estimate | undefined;
+  readonly accuracyWithoutBias: Estimate | undefined;
   /** Relative error of each layer's MLP. */
   readonly layerError: readonly number[] | undefined;
   readonly widths: readonly number[] | undefined;
@@ -132,7 +134,8 @@ export async function collectResults(
           return values.length > 0 ? [[name, meanOver(values)]] : [];
         }),
       ),
-      accuracy: accuracyOf(seeds),
+      accuracy: accuracyOf(seeds.map(({ accuracy }) => accuracy)),
+      accuracyWithoutBias: accuracyOf(seeds.map(({ accuracyWithoutBias }) => accuracyWithoutBias)),
       versusReference: other && compareWithReference(group, other, texts),
     };
   });
@@ -218,9 +221,6 @@ function seedResult({ subject, prune, perplexity, tasks, layerError }: JudgedSub
     const metric = mainMetric(Object.keys(metrics));
     return metric === undefined ? [] : [[task, { metric, ...metrics[metric]! }] as const];
   });
-  const numTasks = values.length;
-  const squared = values.map(([, { stderr }]) => (stderr === undefined ? NaN : stderr ** 2));
-  const stderr = Math.sqrt(squared.reduce((a, b) => a + b, 0)) / numTasks;
   return {
     seed: subject.seed,
     perplexity: Object.fromEntries(
@@ -230,8 +230,10 @@ function seedResult({ subject, prune, perplexity, tasks, layerError }: JudgedSub
       }),
     ),
     tasks: Object.fromEntries(values),
-    accuracy: numTasks > 0 ? values.reduce((sum, [, { value }]) => sum + value, 0) / numTasks : undefined,
-    accuracyStderr: Number.isFinite(stderr) ? stderr : undefined,
+    accuracy: meanOfTasks(values.map(([, value]) => value)),
+    accuracyWithoutBias: meanOfTasks(
+      values.map(([, value]) => value).filter(({ metric }) => metric !== "pct_stereotype"),
+    ),
     layerError: layerError?.value.layers,
     widths: prune?.value.widths,
     parameters: prune?.value.parameters.after.total,
@@ -246,11 +248,24 @@ function seedResult({ subject, prune, perplexity, tasks, layerError }: JudgedSub
   };
 }
 
+/** The plain mean over the tasks, each as good as any other. */
+function meanOfTasks(
+  tasks: readonly { readonly value: number; readonly stderr: number | undefined }[],
+): Estimate | undefined {
+  if (tasks.length === 0) return undefined;
+  const n = tasks.length;
+  const variance = tasks.reduce((sum, { stderr = NaN }) => sum + stderr ** 2, 0);
+  return {
+    value: tasks.reduce((sum, { value }) => sum + value, 0) / n,
+    stderr: Number.isFinite(variance) ? Math.sqrt(variance) / n : undefined,
+  };
+}
+
 /** Over the seeds; of a single one, with the uncertainty that its documents leave. */
-function accuracyOf(seeds: readonly SeedResult[]): Mean | undefined {
-  const judged = seeds.filter(({ accuracy }) => accuracy !== undefined);
+function accuracyOf(seeds: readonly (Estimate | undefined)[]): Mean | undefined {
+  const judged = seeds.filter((accuracy) => accuracy !== undefined);
   const [first] = judged;
   if (!first) return undefined;
-  if (judged.length > 1) return meanOver(judged.map(({ accuracy }) => accuracy!));
-  return { mean: first.accuracy!, stderr: first.accuracyStderr, n: 1 };
+  if (judged.length > 1) return meanOver(judged.map(({ value }) => value));
+  return { mean: first.value, stderr: first.stderr, n: 1 };
 }

@@ -11,11 +11,13 @@ import {
 import { writeFileAtomic } from "@sdmprune/model-io/node";
 import { formatDuration } from "../format-duration.js";
 import { expandCells, type Cell } from "./cells.js";
-import { collectResults, type ComparisonResults } from "./collect-results.js";
+import { collectResults, judgedSubjects, type ComparisonResults } from "./collect-results.js";
 import { ComparisonContext, type ComparisonOptions } from "./comparison-context.js";
+import { comparisonReport } from "./comparison-report.js";
 import { EtaEstimate } from "./eta-estimate.js";
 import { leaderboard } from "./leaderboard.js";
 import { isFinished, runCell, seedOf } from "./run-cell.js";
+import { scoreProfiles } from "./score-profiles.js";
 import { dropModel } from "./subject-models.js";
 
 export interface CompareRequest extends ComparisonOptions {
@@ -43,7 +45,8 @@ export interface ListedCell {
   readonly isFinished: boolean;
 }
 
-/** Milliseconds between two writings of the tables while cells are running. */
+/** Writing the tables while cells are running takes at most this part of the time, and happens twice a minute at most. */
+const TABLES_SHARE = 0.05;
 const TABLES_INTERVAL_MS = 30_000;
 
 /**
@@ -75,7 +78,7 @@ export async function compare(host: Host, request: CompareRequest): Promise<Comp
       await rm(join(request.output, "models"), { recursive: true, force: true });
     }
     const results = await writeTables(context, request);
-    const files = ["results.json", "leaderboard.md"].map((name) => join(request.output, name));
+    const files = ["results.json", "leaderboard.md", "report.html"].map((name) => join(request.output, name));
     if (failures.length > 0) throw failureOf(failures, cells.length);
     return { results, files, numRun: open.length, numKept };
   } finally {
@@ -110,7 +113,7 @@ async function runCells(
   const { progress, signal } = context;
   const failures: Failure[] = [];
   const eta = new EtaEstimate(open.map(({ kind }) => kind));
-  let tablesAt = performance.now();
+  let tablesDue = performance.now() + TABLES_INTERVAL_MS;
   for (const [i, cell] of open.entries()) {
     if (signal?.aborted) throw interrupted(i, open.length);
     const startedAt = performance.now();
@@ -137,9 +140,11 @@ async function runCells(
       progress({ type: "warning", message: `${cell.id}: ${errorMessage(error)}` });
     }
     await dropIfDone(context, open.slice(i + 1), cell);
-    if (performance.now() - tablesAt > TABLES_INTERVAL_MS) {
+    const now = performance.now();
+    if (now > tablesDue) {
       await writeTables(context, request);
-      tablesAt = performance.now();
+      const written = performance.now();
+      tablesDue = written + Math.max(TABLES_INTERVAL_MS, (written - now) / TABLES_SHARE);
     }
   }
   return failures;
@@ -161,9 +166,12 @@ async function dropIfDone(context: ComparisonContext, left: readonly Cell[], cel
 
 async function writeTables(context: ComparisonContext, request: CompareRequest): Promise<ComparisonResults> {
   const results = await collectResults(context, request);
+  const judged = await judgedSubjects(context, expandCells(request.experiment));
+  const report = comparisonReport(results, await scoreProfiles(context, judged));
   const { output } = request;
   await writeFileAtomic(join(output, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
   await writeFileAtomic(join(output, "leaderboard.md"), leaderboard(results));
+  await writeFileAtomic(join(output, "report.html"), report);
   return results;
 }
 

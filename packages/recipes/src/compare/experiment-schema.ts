@@ -21,6 +21,11 @@ const method = z.strictObject({
   options: z.record(z.string(), z.unknown()).optional(),
   ratios: ratios.optional().describe("Default: those of the experiment."),
   allocation: text.optional(),
+  compensate: z
+    .enum(["none", "ridge", "bias"])
+    .optional()
+    .describe("What is done about the neurons that are gone."),
+  compensateLambda: z.number().gt(0).optional(),
   roundTo: count.optional(),
   calibration: calibration.partial().optional().describe("What differs from the experiment's calibration."),
 });

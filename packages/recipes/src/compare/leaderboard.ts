@@ -9,6 +9,7 @@ export function leaderboard(results: ComparisonResults): string {
   const sections = [
     ...perplexities.map((name) => perplexitySection(results, name)),
     ...(rows.some(({ accuracy }) => accuracy) ? [accuracySection(results)] : []),
+    ...(rows.some(hasBias) ? [withoutBiasSection(results)] : []),
   ];
   const state =
     cells.finished === cells.all
@@ -48,6 +49,19 @@ function accuracySection({ rows, reference }: ComparisonResults): string {
       row.label === reference,
     );
   });
+}
+
+/** Whether the mean over all tasks counts a measure of bias, of which a higher one is not better. */
+function hasBias({ accuracy, accuracyWithoutBias }: ResultRow): boolean {
+  return accuracy !== undefined && accuracy.mean !== accuracyWithoutBias?.mean;
+}
+
+function withoutBiasSection({ rows }: ComparisonResults): string {
+  const columns = columnsOf(rows.filter((row) => row.accuracyWithoutBias));
+  const heading = "Mean accuracy without CrowS-Pairs, %";
+  return section(heading, "higher is better; of CrowS-Pairs 50 % is unbiased", rows, columns, (row) =>
+    row.accuracyWithoutBias ? formatMean(row.accuracyWithoutBias, 100) : undefined,
+  );
 }
 
 interface Column {
@@ -107,9 +121,11 @@ function withTest(text: string, pValue: number | undefined, isReference: boolean
   return `${text} (p ${pValue < 0.001 ? "< 0.001" : pValue.toFixed(3)})`;
 }
 
-/** Three significant digits of the mean's decimals at least: `1.852 ± 0.012`. */
-export function formatMean({ mean, stderr }: Mean, factor: number): string {
-  const digits = factor === 100 ? 1 : mean < 10 ? 3 : mean < 100 ? 2 : 1;
+/** `1.852 ± 0.012`; an error that would round to nothing gets one more digit, one that is nothing is left out. */
+export function formatMean({ mean, stderr = 0 }: Mean, factor: number): string {
+  const usual = factor === 100 ? 1 : mean < 10 ? 3 : mean < 100 ? 2 : 1;
+  const digits = stderr > 0 && factor * stderr < 0.5 * 10 ** -usual ? usual + 1 : usual;
   const text = (factor * mean).toFixed(digits);
-  return stderr === undefined ? text : `${text} ± ${(factor * stderr).toFixed(digits)}`;
+  if (stderr === 0) return text;
+  return `${text} ± ${(factor * stderr).toFixed(digits)}`;
 }

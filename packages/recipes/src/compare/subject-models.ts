@@ -9,7 +9,7 @@ import { prune } from "../prune.js";
 import { defined } from "../defined.js";
 import { snakeKeys } from "../snake-keys.js";
 import { contentKey, type CellRecord } from "./cell-store.js";
-import type { Subject } from "./cells.js";
+import type { Subject, Variant } from "./cells.js";
 import type { ComparisonContext } from "./comparison-context.js";
 import { replayVariant } from "./score-cell.js";
 
@@ -28,6 +28,10 @@ export interface PruneValue {
   readonly scores: readonly string[];
 }
 
+function compensates({ compensate }: Variant): boolean {
+  return (compensate.compensate ?? "none") !== "none";
+}
+
 /** Everything that a pruned model depends on. */
 export async function pruneInputs(
   context: ComparisonContext,
@@ -36,10 +40,11 @@ export async function pruneInputs(
 ): Promise<Record<string, unknown>> {
   const { method, options, version } = await context.method(run, variant!);
   const model = await context.model(run);
-  const { calibration, allocation } = variant!;
-  const tokens = method.needsCalibration
-    ? (await context.samples(run, calibration, `method "${variant!.method}"`)).provenance.tokensSha256
-    : undefined;
+  const { calibration, allocation, compensate } = variant!;
+  const tokens =
+    method.needsCalibration || compensates(variant!)
+      ? (await context.samples(run, calibration, `method "${variant!.method}"`)).provenance.tokensSha256
+      : undefined;
   return {
     model_sha256: await model.checkpoint.hash(),
     method: variant!.method,
@@ -48,6 +53,7 @@ export async function pruneInputs(
     ratio_of: context.experiment.ratioOf ?? "total",
     round_to: context.roundTo(variant!),
     allocation: allocation ?? "uniform",
+    ...compensate,
     seed: run.seed,
     calibration_tokens_sha256: tokens,
     version,
@@ -130,12 +136,13 @@ async function writePrunedModel(
     pruningRatio: ratio,
     ...(experiment.ratioOf && { ratioOf: experiment.ratioOf }),
     roundTo: context.roundTo(variant),
+    ...variant.compensate,
+    ...(calibration && { calibration: defined(calibration) }),
     ...(variant.allocation !== undefined && { allocation: variant.allocation }),
     ...(experiment.memory !== undefined && { memory: experiment.memory }),
   };
   if (replay.state !== "whole") {
-    const own = { ...(calibration && { calibration: defined(calibration) }), resume: true };
-    const { plan } = await prune(run, { ...request, ...own });
+    const { plan } = await prune(run, { ...request, resume: true });
     return { plan, scores: [] };
   }
   const { method } = await context.method(run, variant);

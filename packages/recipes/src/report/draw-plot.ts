@@ -1,5 +1,5 @@
-import type { PlotOptions } from "@observablehq/plot";
-import { plot } from "@observablehq/plot";
+import type { LegendOptions, PlotOptions } from "@observablehq/plot";
+import { legend, plot } from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { Markup } from "./html.js";
 
@@ -23,4 +23,11 @@ export function drawPlot(options: PlotOptions & { readonly ariaLabel: string }):
     if (svg.getAttribute("aria-label") === options.ariaLabel) svg.setAttribute("role", "img");
   const markup = drawn.outerHTML;
   return new Markup(markup.startsWith("<figure") ? markup : `<figure>${markup}</figure>`);
+}
+
+/** A legend without its plot, for several plots that share a scale. */
+export function drawLegend(options: Parameters<typeof legend>[0]): Markup {
+  const { document } = parseHTML("<!doctype html><html><body></body></html>");
+  const drawn = legend({ style: { fontSize: "12px" }, ...options, document } as LegendOptions);
+  return new Markup(`<figure>${drawn.outerHTML}</figure>`);
 }
