@@ -53,3 +53,18 @@ it("does not count the samples of an interrupted run in the rate", () => {
   view(advance(90));
   expect(text()).toContain("90/100 samples, 1.10 samples/s, 10 s left");
 });
+
+it("shows the figures to watch, and on a terminal a curve of the first where there is room", () => {
+  const figures = (loss: number) => ({ loss, "tokens/s": 1234.5 });
+  for (const isTTY of [true, false]) {
+    const { text, view, at } = watch(isTTY);
+    view({ type: "start", task: "train", total: 2, unit: "steps" });
+    at(1000);
+    view({ type: "advance", task: "train", done: 1, total: 2, unit: "steps", figures: figures(2.5) });
+    at(7000);
+    view({ type: "advance", task: "train", done: 2, total: 2, unit: "steps", figures: figures(2.25) });
+    expect(text()).toContain(
+      `train: 2/2 steps, 0.286 steps/s, loss 2.250, tokens/s 1235${isTTY ? "  █▁" : "\n"}`,
+    );
+  }
+});

@@ -24,7 +24,7 @@ export { describeProblems, parseOptions, show } from "./options.js";
 export { definePlugin, isPlugin } from "./plugin.js";
 export type { Plugin } from "./plugin.js";
 export { silentProgress, startTask } from "./progress.js";
-export type { ProgressEvent, ProgressListener, ProgressTask } from "./progress.js";
+export type { ProgressEvent, ProgressFigures, ProgressListener, ProgressTask } from "./progress.js";
 export { Registry } from "./registry.js";
 export type { Factory, RegistrationMeta, RegistryEntry } from "./registry.js";
 export { Rng } from "./rng.js";

@@ -1,5 +1,5 @@
 import { InterruptedError, NonFiniteError, silentProgress, startTask, UsageError } from "@sdmprune/core";
-import type { ProgressListener } from "@sdmprune/core";
+import type { ProgressFigures, ProgressListener } from "@sdmprune/core";
 import { forwardBackward, forwardHidden, type BlockObserver, type CausalLM } from "@sdmprune/models";
 import { tf, type LossSpec } from "@sdmprune/tensor";
 import { scheduleFactor, type ScheduleName } from "./learning-rate-schedule.js";
@@ -90,6 +90,7 @@ export async function train(
   const task = startTask(progress, "train", { total: totalSteps, unit: "steps" });
   let { step, tokens, elapsedMs } = options.resume ?? { step: 0, tokens: 0, elapsedMs: 0 };
   let metrics: TrainingMetrics | undefined;
+  let evalLoss: number | undefined; // the last one measured
   try {
     if (options.resume) restoreTraining(options.resume, parameters, optimizer, hooks);
     while (step < totalSteps) {
@@ -141,7 +142,8 @@ export async function train(
           new TrainingSnapshot({ step, tokens, elapsedMs }, parameters, optimizer, hooks),
         );
       }
-      task.advance(step);
+      evalLoss = metrics.evalLoss ?? evalLoss;
+      task.advance(step, figuresOf(metrics, evalLoss));
     }
     return { steps: step, tokens, metrics };
   } finally {
@@ -149,6 +151,14 @@ export async function train(
     clear(gradients);
     optimizer.dispose();
   }
+}
+
+/** What to watch while training goes on. */
+function figuresOf(
+  { loss, tokensPerSecond }: TrainingMetrics,
+  evalLoss: number | undefined,
+): ProgressFigures {
+  return { loss, ...(evalLoss !== undefined && { "held out": evalLoss }), "tokens/s": tokensPerSecond };
 }
 
 /** Runs the micro-batches of a step and adds their gradients up. */

@@ -20,6 +20,7 @@ import { openTrainingSequences, type OpenedTrainingData } from "./open-training-
 import { snakeKeys } from "./snake-keys.js";
 import { startEngine } from "./start-engine.js";
 import type { TrainRequest } from "./train-request.js";
+import { writeTrainingReport } from "./report/write-training-report.js";
 import { planTrainingMemory } from "./training-memory.js";
 import { findTrainingPreset } from "./training-presets.js";
 import { writeTrainedModel } from "./write-trained-model.js";
@@ -83,6 +84,7 @@ export async function train(run: Run, asked: TrainRequest): Promise<TrainResult>
   let teacherModel: CausalLM | undefined;
   let trainable: Trainable | undefined;
   const listeners = request.listeners ?? [];
+  const metrics = [...log.history];
   try {
     teacherModel = await teacher?.family.load(teacher.checkpoint, teacher.config);
     trainable =
@@ -110,9 +112,10 @@ export async function train(run: Run, asked: TrainRequest): Promise<TrainResult>
         signal: run.signal,
       },
       {
-        async step(metrics) {
-          await log.append(metrics);
-          for (const listener of listeners) await listener.step?.(metrics);
+        async step(each) {
+          await log.append(each);
+          metrics.push(each);
+          for (const listener of listeners) await listener.step?.(each);
         },
         save: (snapshot) =>
           folder.saveCheckpoint(snapshot, async (dir) => {
@@ -125,7 +128,7 @@ export async function train(run: Run, asked: TrainRequest): Promise<TrainResult>
     else await writeTrainedModel(run, model, student, output);
     const trainedParameters = trainable.parameters.reduce((sum, { variable }) => sum + variable.size, 0);
     const { steps, tokens } = result;
-    return { output, mode, steps, tokens, trainedParameters, metrics: result.metrics ?? log.history.at(-1) };
+    return { output, mode, steps, tokens, trainedParameters, metrics: metrics.at(-1) };
   } catch (error) {
     if (!run.signal.aborted) throw error;
     throw new InterruptedError(
@@ -135,6 +138,15 @@ export async function train(run: Run, asked: TrainRequest): Promise<TrainResult>
   } finally {
     await log.close();
     for (const listener of listeners) await listener.end?.();
+    const { totalSteps } = plan;
+    const { model: name } = request;
+    await writeTrainingReport(output, {
+      model: name,
+      settings: identity,
+      metrics,
+      totalSteps,
+      progress: run.progress,
+    });
     trainable?.dispose();
     teacherModel?.dispose();
     student.dispose();
