@@ -47,6 +47,8 @@ export type { ScoreRequest, ScoreResult, ScoreShardRequest, ScoreShardResult } f
 export type { WorkerCount } from "./plan-workers.js";
 export type { StartWorker } from "./sample-workers.js";
 export { serveSamples } from "./serve-samples.js";
+export { checkRecovery, recover, recoveryFolders } from "./recover.js";
+export type { RecoverRequest, RecoverResult } from "./recover.js";
 export { train } from "./train.js";
 export type { TrainResult } from "./train.js";
 export type { TrainingDataRequest, TrainingSettings, TrainRequest } from "./train-request.js";

@@ -1,10 +1,14 @@
 import { UsageError, type Config } from "@sdmprune/core";
 import {
+  checkRecovery,
   defined,
   prune,
+  recover,
+  TRAINING_PRESETS,
   type CalibrationRequest,
   type PruneRequest,
   type PruneResult,
+  type RecoverRequest,
 } from "@sdmprune/recipes";
 import { formatPlan, planWidths } from "@sdmprune/pruning";
 import { Option, type Command } from "commander";
@@ -17,7 +21,7 @@ import {
   addGlobalOptions,
   addMemoryOption,
 } from "../model-options.js";
-import { integer, keyValue, numberBetween, positiveNumber, ratio } from "../option-types.js";
+import { collect, integer, keyValue, numberBetween, positiveNumber, ratio } from "../option-types.js";
 
 /** Options of the command line, as commander names them. */
 type PruneOptions = GlobalOptions &
@@ -25,6 +29,8 @@ type PruneOptions = GlobalOptions &
     readonly ratio?: number;
     readonly config?: string;
     readonly textKey?: string;
+    readonly recover?: string;
+    readonly recoverData?: readonly string[];
     readonly option?: Readonly<Record<string, unknown>>;
   };
 
@@ -75,6 +81,13 @@ export function addPruneCommand(program: Command, terminal: Terminal): void {
         "heterogeneous",
       ]),
     )
+    .addOption(
+      new Option(
+        "--recover <preset>",
+        "then train what was pruned, into DIR-recovery, and merge, into DIR-recovered",
+      ).choices(Object.keys(TRAINING_PRESETS)),
+    )
+    .option("--recover-data <source>", "training data of --recover; repeatable", collect)
     .option("--resume", "go on with an interrupted run of the same request")
     .option("--force", "replace the output if it exists")
     .option("--config <file>", "sdmprune.config.ts or .yaml (default: the one in this folder)");
@@ -85,11 +98,36 @@ export function addPruneCommand(program: Command, terminal: Terminal): void {
       const options = { ...config, ...given };
       const plugin = [...(config.plugins ?? []), ...(flags.plugin ?? [])];
       const request = pruneRequest(model ?? config.model, options);
-      const result = await withRun(terminal, { ...options, plugin }, (run) => prune(run, request));
       const isPlan = options.planOnly ?? false;
-      printResult(terminal, flags, resultJson(result, isPlan), () => resultText(result, isPlan));
+      const recovery = recoveryRequest(request, flags);
+      if (recovery) await checkRecovery(recovery);
+      const { result, recovered } = await withRun(terminal, { ...options, plugin }, async (run) => {
+        const pruned = await prune(run, request);
+        return { result: pruned, recovered: recovery && (await recover(run, recovery)) };
+      });
+      const json = { ...resultJson(result, isPlan), ...(recovered && { recovered }) };
+      printResult(terminal, flags, json, () =>
+        [resultText(result, isPlan), ...(recovered ? [`recovered: ${recovered.output}`] : [])].join("\n"),
+      );
     },
   );
+}
+
+/** What `--recover` asks for; undefined without it. */
+function recoveryRequest(
+  { output, planOnly, force, memory, backend, threads }: PruneRequest,
+  { recover: preset, recoverData: data }: PruneOptions,
+): RecoverRequest | undefined {
+  if (preset === undefined && data === undefined) return undefined;
+  if (preset === undefined || data === undefined) {
+    throw new UsageError(
+      "recover: expected --recover PRESET together with --recover-data SOURCE, got one of them.",
+    );
+  }
+  if (planOnly || output === undefined) {
+    throw new UsageError("recover: expected a checkpoint to be written, got --plan-only or no -o DIR.");
+  }
+  return { pruned: output, preset, data, ...defined({ force, memory, backend, threads }) };
 }
 
 async function readConfig(file: string | undefined): Promise<Config> {
