@@ -36,10 +36,20 @@ perplexity:
   - { name: words, text: ./text.txt, window: 32 }
 tasks: { names: [./mine.yaml], ratios: [0.2], seeds: [0] }
 layer_error: { text: ./text.txt, window: 32, max_windows: 2 }
+recovery:
+  - name: lora
+    data: ./text.txt
+    max_steps: 2
+    gradient_accumulation: 2
+    max_length: 32
+    learning_rate: 0.01
+    methods: [taylor]
+    ratios: [0.2]
+    seeds: [0]
 plugins: [./criterion.ts]
 `;
-/** dense: 2; seed 0: 1 + 5 * (3 + 4); seed 1: 1 + 5 * 3. */
-const NUM_CELLS = 2 + 36 + 16;
+/** dense: 2; seed 0: 1 + 5 * (3 + 4); seed 1: 1 + 5 * 3; recovery of the dense and one pruned model: 3 each. */
+const NUM_CELLS = 2 + 36 + 16 + 2 * 3;
 
 beforeAll(async () => {
   await tinyLlama().write(join(cwd, "model"));
@@ -115,7 +125,17 @@ describe("sdmprune compare", { timeout: 300_000 }, () => {
     const { rows, cells: counts, reference } = resultsOf("whole");
     expect(counts).toMatchObject({ finished: NUM_CELLS, all: NUM_CELLS });
     expect(reference).toBe("sdmprune");
-    expect(rows.map(({ label, ratio }) => `${label} ${ratio}`)).toEqual([
+    const recovered = rows.filter(({ recovery }) => recovery !== undefined);
+    expect(recovered.map(({ label, ratio }) => `${label} ${ratio}`)).toEqual(["dense 0", "taylor 0.2"]);
+    for (const row of recovered) {
+      expect(row.seeds[0]!.recovery).toMatchObject({ mode: "lora", steps: 2, tokens: 4 * 32 });
+      const before = rows.find(
+        ({ label, ratio, recovery }) => label === row.label && ratio === row.ratio && recovery === undefined,
+      )!;
+      expect(row.perplexity["words"]!.mean).toBeLessThan(before.perplexity["words"]!.mean);
+    }
+    const asPruned = rows.filter(({ recovery }) => recovery === undefined);
+    expect(asPruned.map(({ label, ratio }) => `${label} ${ratio}`)).toEqual([
       "dense 0",
       ...["sdmprune", "taylor", "alpha 0.9", "activation-mean", "magnitude"].flatMap((label) => [
         `${label} 0.1`,
@@ -149,10 +169,10 @@ describe("sdmprune compare", { timeout: 300_000 }, () => {
             expect({ problems, requests }).toEqual({ problems: [], requests: [] });
             const marks = async (section: string, mark: string): Promise<number> =>
               page.locator(`#${section} svg [aria-label="${mark}"] > *`).count();
-            // 5 methods: 2 ratios; 2 layers at each of 2 ratios; one matrix for each ratio; 2 layers of 40 groups
-            expect(await marks("perplexity", "dot")).toBe(10);
-            expect(await marks("perplexity", "line")).toBe(5);
-            expect(await marks("accuracy", "dot")).toBe(5);
+            // 5 methods: 2 ratios, and one recovered model in a plot of its own; 2 layers at each of 2 ratios; one matrix for each ratio; 2 layers of 40 groups
+            expect(await marks("perplexity", "dot")).toBe(10 + 1);
+            expect(await marks("perplexity", "line")).toBe(5 + 1);
+            expect(await marks("accuracy", "dot")).toBe(5 + 1);
             expect(await marks("layer-error", "dot")).toBe(20);
             expect(await marks("overlap", "cell")).toBe(20 + 25);
             expect(await marks("scores", "rect")).toBe(5 * 2 * 40);

@@ -10,6 +10,7 @@ import { describeMachine, type Machine } from "./machine.js";
 import { compareWithReference } from "./compare-with-reference.js";
 import { keptOverlaps, type KeptOverlap } from "./kept-overlap.js";
 import { findRecord, isFinished, seedOf } from "./run-cell.js";
+import type { RecoverValue } from "./recover-cell.js";
 import type { PruneValue } from "./subject-models.js";
 import { meanOver, type Mean } from "./mean.js";
 
@@ -62,6 +63,8 @@ export interface SeedResult {
   readonly accuracyWithoutBias: Estimate | undefined;
   /** Relative error of each layer's MLP. */
   readonly layerError: readonly number[] | undefined;
+  /** What the recovery training came to. */
+  readonly recovery: RecoverValue | undefined;
   readonly widths: readonly number[] | undefined;
   readonly parameters: number | undefined;
   /** Parts of all parameters, those outside embeddings, and the MLPs' that were removed. */
@@ -89,6 +92,7 @@ export interface JudgedSubject {
   readonly perplexity: ReadonlyMap<string, CellRecord<PerplexityValue>>;
   readonly tasks: CellRecord<TasksValue> | undefined;
   readonly layerError: CellRecord<LayerErrorValue> | undefined;
+  readonly recover?: CellRecord<RecoverValue> | undefined;
 }
 
 export interface CollectOptions {
@@ -205,18 +209,20 @@ async function judge(
     perplexity,
     tasks: await find("tasks"),
     layerError: await find("layer-error"),
+    recover: await find("recover"),
   };
 }
 
-function recordsOf({ prune, perplexity, tasks, layerError }: JudgedSubject): CellRecord[] {
-  return [prune, ...perplexity.values(), tasks, layerError].filter((record) => record !== undefined);
+function recordsOf({ prune, perplexity, tasks, layerError, recover }: JudgedSubject): CellRecord[] {
+  return [prune, recover, ...perplexity.values(), tasks, layerError].filter((record) => record !== undefined);
 }
 
 function rowKey({ label, ratio, recovery }: Pick<Subject, "label" | "ratio" | "recovery">): string {
   return JSON.stringify([label, ratio, recovery?.name]);
 }
 
-function seedResult({ subject, prune, perplexity, tasks, layerError }: JudgedSubject): SeedResult {
+function seedResult(judged: JudgedSubject): SeedResult {
+  const { subject, prune, perplexity, tasks, layerError, recover } = judged;
   const values = (tasks?.value.tasks ?? []).flatMap(({ task, metrics }) => {
     const metric = mainMetric(Object.keys(metrics));
     return metric === undefined ? [] : [[task, { metric, ...metrics[metric]! }] as const];
@@ -235,16 +241,12 @@ function seedResult({ subject, prune, perplexity, tasks, layerError }: JudgedSub
       values.map(([, value]) => value).filter(({ metric }) => metric !== "pct_stereotype"),
     ),
     layerError: layerError?.value.layers,
+    recovery: recover?.value,
     widths: prune?.value.widths,
     parameters: prune?.value.parameters.after.total,
     removed: prune?.value.parameters.removed,
     bytes: prune?.value.bytes,
-    seconds: Object.fromEntries(
-      recordsOf({ subject, prune, perplexity, tasks, layerError }).map(({ kind, seconds }) => [
-        kind,
-        seconds,
-      ]),
-    ),
+    seconds: Object.fromEntries(recordsOf(judged).map(({ kind, seconds }) => [kind, seconds])),
   };
 }
 

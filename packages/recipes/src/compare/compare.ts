@@ -18,7 +18,7 @@ import { EtaEstimate } from "./eta-estimate.js";
 import { leaderboard } from "./leaderboard.js";
 import { isFinished, runCell, seedOf } from "./run-cell.js";
 import { scoreProfiles } from "./score-profiles.js";
-import { dropModel } from "./subject-models.js";
+import { dropModel } from "./subject-folder.js";
 
 export interface CompareRequest extends ComparisonOptions {
   /** Runs only the cells whose id matches; `*` stands for anything. Default: all. */
@@ -60,11 +60,6 @@ export async function compare(host: Host, request: CompareRequest): Promise<Comp
   const context = new ComparisonContext(host, request);
   const { progress } = context;
   try {
-    if (request.experiment.recovery) {
-      throw new UsageError(
-        "recovery: expected an experiment without it; this version cannot train. Leave it out.",
-      );
-    }
     const cells = selectCells(expandCells(request.experiment), request.only);
     const open: Cell[] = [];
     for (const cell of cells) if (!(await isFinished(context, cell))) open.push(cell);
@@ -73,7 +68,7 @@ export async function compare(host: Host, request: CompareRequest): Promise<Comp
       progress({ type: "info", message: `${numKept} of ${cells.length} cells are finished already.` });
     }
     const failures = await runCells(context, open, request);
-    // What an interrupted run left: every model can be made again.
+    // What an interrupted run left: a pruned or merged model can be made again.
     if (failures.length === 0 && request.only === undefined && !request.experiment.keepModels) {
       await rm(join(request.output, "models"), { recursive: true, force: true });
     }
@@ -153,13 +148,10 @@ async function runCells(
 /** Deletes the model of a cell that no cell still to come needs. */
 async function dropIfDone(context: ComparisonContext, left: readonly Cell[], cell: Cell): Promise<void> {
   if (cell.kind === "score" || context.experiment.keepModels === true) return;
-  const { label, ratio, seed } = cell.subject;
+  const { id } = cell.subject;
+  // A recovery needs the model that it starts from.
   const isNeeded = left.some(
-    (each) =>
-      each.kind !== "score" &&
-      each.subject.label === label &&
-      each.subject.ratio === ratio &&
-      each.subject.seed === seed,
+    (each) => each.kind !== "score" && (each.subject.id === id || each.subject.id.startsWith(`${id}/`)),
   );
   if (!isNeeded) await dropModel(context, context.planFor(seedOf(cell)), cell.subject);
 }

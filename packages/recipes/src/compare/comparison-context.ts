@@ -177,3 +177,8 @@ async function hashFile(path: string): Promise<string> {
   });
   return createHash("sha256").update(bytes).digest("hex");
 }
+
+/** Where a model that was made is put, by what it depends on. */
+export function modelFolder({ output }: ComparisonContext, key: string): string {
+  return join(output, "models", key);
+}

@@ -1,3 +1,4 @@
+import { SCHEDULES } from "@sdmprune/lora";
 import { z } from "zod";
 
 const text = z.string().min(1);
@@ -54,10 +55,38 @@ const layerError = z.strictObject({ text, window: z.int().min(2).optional(), max
 
 const recovery = z.strictObject({
   name: text.describe("What the tables call it."),
-  options: z.record(z.string(), z.unknown()).describe("Options of sdmprune train, in its spelling."),
-  methods: z.array(text).min(1).optional().describe("Labels of the methods to recover. Default: all."),
-  ratios: ratios.optional(),
-  seeds: z.array(seed).min(1).optional(),
+  data: z.union([text, z.array(text).min(1)]).describe("Training data, as for sdmprune train."),
+  preset: text.optional(),
+  mode: z.enum(["lora", "full"]).optional(),
+  distil: z.boolean().optional().describe("Learn from the original model. Default: from the data alone."),
+  epochs: z.number().gt(0).optional(),
+  maxSteps: count.optional(),
+  maxTokens: count.optional(),
+  maxLength: z.int().min(2).optional(),
+  learningRate: z.number().gt(0).optional(),
+  weightDecay: z.number().min(0).optional(),
+  schedule: z.enum(SCHEDULES).optional(),
+  warmupSteps: z.int().min(0).optional(),
+  maxGradNorm: z.number().min(0).optional(),
+  batchSize: count.optional(),
+  gradientAccumulation: count.optional(),
+  lora: z
+    .strictObject({
+      r: count.optional(),
+      loraAlpha: z.number().gt(0).optional(),
+      loraDropout: z.number().min(0).lt(1).optional(),
+      targetModules: z.union([z.literal("all-linear"), z.array(text).min(1)]).optional(),
+    })
+    .optional(),
+  alpha: z.number().min(0).max(1).optional(),
+  tau: z.number().gt(0).optional(),
+  methods: z
+    .array(text)
+    .min(1)
+    .optional()
+    .describe("Labels of the methods to recover, beside the dense model. Default: all."),
+  ratios: ratios.optional().describe("Default: those of the experiment."),
+  seeds: z.array(seed).min(1).optional().describe("Default: those of the experiment."),
 });
 
 /**

@@ -66,7 +66,10 @@ function contradictions({ methods, ratios, seeds, reference, recovery, tasks }: 
     problems.push(`"${key}": no method is called "${label}" (${hint})`);
   };
   if (reference !== undefined) unknown("reference", reference, labels);
+  const names = new Set<string>();
   for (const [i, entry] of (recovery ?? []).entries()) {
+    if (names.has(entry.name)) problems.push(`"recovery.${i}": the name "${entry.name}" is there already`);
+    names.add(entry.name);
     for (const label of entry.methods ?? []) unknown(`recovery.${i}.methods`, label, [DENSE, ...labels]);
   }
   const all = new Set([...ratios, ...methods.flatMap((method) => method.ratios ?? [])]);
@@ -109,7 +112,7 @@ function camelKeys(value: unknown): unknown {
 type ExpandPath = (path: string, key: string) => string;
 
 function withPaths(experiment: ExperimentFile, expand: ExpandPath): Experiment {
-  const { model, calibration, methods, perplexity, tasks, layerError, plugins } = experiment;
+  const { model, calibration, methods, perplexity, tasks, layerError, recovery, plugins } = experiment;
   const source = (each: string, key: string): string => (each.startsWith("hub:") ? each : expand(each, key));
   return {
     ...experiment,
@@ -132,6 +135,12 @@ function withPaths(experiment: ExperimentFile, expand: ExpandPath): Experiment {
         names: tasks.names.map((name, i) => (isPath(name) ? expand(name, `tasks.names.${i}`) : name)),
         ...(tasks.dataDir !== undefined && { dataDir: expand(tasks.dataDir, "tasks.data_dir") }),
       },
+    }),
+    ...(recovery && {
+      recovery: recovery.map((each, i) => ({
+        ...each,
+        data: [each.data].flat().map((data) => source(data, `recovery.${i}.data`)),
+      })),
     }),
     ...(layerError && { layerError: { ...layerError, text: expand(layerError.text, "layer_error.text") } }),
     ...(plugins && {

@@ -9,7 +9,7 @@ import { measurePerplexity } from "../perplexity.js";
 import type { Subject } from "./cells.js";
 import type { ComparisonContext } from "./comparison-context.js";
 import { measureLayerError } from "./layer-error.js";
-import { subjectFolder } from "./subject-models.js";
+import { subjectFolder } from "./subject-folder.js";
 
 /** What is kept of a perplexity. */
 export interface PerplexityValue {

@@ -11,7 +11,9 @@ import {
   tasksInputs,
 } from "./judge-cells.js";
 import { isScored, runScoreCell } from "./score-cell.js";
-import { pruneInputs, pruneRecord, runPruneCell } from "./subject-models.js";
+import { recoverInputs, runRecoverCell } from "./recover-cell.js";
+import { subjectSha256 } from "./subject-folder.js";
+import { pruneInputs, runPruneCell } from "./subject-models.js";
 
 /** What a cell depends on; undefined while a cell before it is not finished. */
 async function cellInputs(
@@ -21,9 +23,8 @@ async function cellInputs(
 ): Promise<Record<string, unknown> | undefined> {
   const { kind, subject, index } = cell;
   if (kind === "prune") return pruneInputs(context, run, subject);
-  const modelSha256 = subject.variant
-    ? (await pruneRecord(context, run, subject))?.value.modelSha256
-    : await (await context.model(run)).checkpoint.hash();
+  if (kind === "recover") return recoverInputs(context, run, subject);
+  const modelSha256 = await subjectSha256(context, run, subject);
   if (modelSha256 === undefined) return undefined;
   switch (kind) {
     case "perplexity":
@@ -32,8 +33,6 @@ async function cellInputs(
       return tasksInputs(context, run, modelSha256);
     case "layer-error":
       return layerErrorInputs(context, run, modelSha256);
-    case "recover":
-      return undefined;
   }
 }
 
@@ -99,6 +98,6 @@ function cellValue(
     case "layer-error":
       return runLayerErrorCell(context, run, subject);
     case "recover":
-      throw new Error("recover");
+      return runRecoverCell(context, run, subject);
   }
 }

@@ -10,7 +10,7 @@ import { defined } from "../defined.js";
 import { snakeKeys } from "../snake-keys.js";
 import { contentKey, type CellRecord } from "./cell-store.js";
 import type { Subject, Variant } from "./cells.js";
-import type { ComparisonContext } from "./comparison-context.js";
+import { modelFolder, type ComparisonContext } from "./comparison-context.js";
 import { replayVariant } from "./score-cell.js";
 
 /** What is kept of a pruned model. */
@@ -68,21 +68,14 @@ export async function pruneRecord(
   return context.store.get("prune", contentKey(await pruneInputs(context, run, subject)));
 }
 
-/** Folder of a subject's model; written first if it is not there (any more). */
-export async function subjectFolder(context: ComparisonContext, run: Run, subject: Subject): Promise<string> {
-  if (!subject.variant) return (await context.model(run)).checkpoint.dir;
+/** Folder of a pruned model; written first if it is not there (any more). */
+export async function prunedFolder(context: ComparisonContext, run: Run, subject: Subject): Promise<string> {
   const folder = modelFolder(context, contentKey(await pruneInputs(context, run, subject)));
   if (!existsSync(join(folder, "config.json"))) await writePrunedModel(context, run, subject, folder);
   return folder;
 }
 
-export function modelFolder({ output }: ComparisonContext, key: string): string {
-  return join(output, "models", key);
-}
-
-/** Deletes a subject's folder; it is made again from the scores if it is needed once more. */
-export async function dropModel(context: ComparisonContext, run: Run, subject: Subject): Promise<void> {
-  if (!subject.variant) return;
+export async function dropPruned(context: ComparisonContext, run: Run, subject: Subject): Promise<void> {
   const folder = modelFolder(context, contentKey(await pruneInputs(context, run, subject)));
   await rm(folder, { recursive: true, force: true });
 }
