@@ -7,6 +7,7 @@ import { addDemoCommand } from "./commands/demo.js";
 import { addEvaluateCommand } from "./commands/evaluate.js";
 import { addGenerateCommand } from "./commands/generate.js";
 import { addInspectCommand } from "./commands/inspect.js";
+import { addLatencyCommand } from "./commands/latency.js";
 import { addListCommand } from "./commands/list.js";
 import { addMergeCommand } from "./commands/merge.js";
 import { addMergeScoresCommand } from "./commands/merge-scores.js";
@@ -68,6 +69,7 @@ function createProgram(terminal: Terminal): Command {
     addGenerateCommand,
     addInspectCommand,
     addConvertCommand,
+    addLatencyCommand,
     addListCommand,
     addCompareCommand,
     addDemoCommand,

@@ -31,6 +31,16 @@ export type {
 export type { LanguageModelRequest } from "./open-language-model.js";
 export { mergeScores } from "./merge-scores.js";
 export type { MergeScoresRequest, MergeScoresResult } from "./merge-scores.js";
+export { measureLatency, openLatencyProgram } from "./latency.js";
+export type {
+  LatencyModelRequest,
+  LatencyProgram,
+  LatencyReport,
+  LatencyRequest,
+  LatencySample,
+  LatencyShape,
+  ModelLatency,
+} from "./latency.js";
 export { openModel } from "./open-model.js";
 export type { OpenedModel } from "./open-model.js";
 export { mergeAdapter } from "./merge.js";
