@@ -20,7 +20,7 @@ interface Continuation {
   readonly ids: number[];
 }
 
-/** llama.cpp comes from npm and has a folder of its own: npm ci --prefix tools/llama-cpp. */
+/** llama.cpp comes from npm and has a folder of its own: npm install --no-save --prefix tools/llama-cpp. */
 describe.skipIf(!isInstalled)(
   "llama.cpp continues an exported GGUF file as generate continues the checkpoint",
   () => {
@@ -30,7 +30,7 @@ describe.skipIf(!isInstalled)(
     });
     afterAll(() => rm(root, { recursive: true }));
 
-    it.each(["F32", "F16"] as const)("a model pruned by 30 %% of its MLPs, in %s", async (type) => {
+    it.each(["F32", "F16"] as const)("a model pruned by 30 per cent of its MLPs, in %s", async (type) => {
       const run = (await createHost()).createRun({ seed: 0 });
       try {
         const pruned = join(root, `pruned-${type}`);

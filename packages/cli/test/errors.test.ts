@@ -18,7 +18,7 @@ const CASES: readonly Case[] = [
   ["a model that is not in the cache", "inspect some-org/some-model", 1, /some-org\/some-model/],
   ["no model", "prune -o out", 2, "prune: expected a model. Name a checkpoint folder or a hub id."],
   ["no output", "prune model --method magnitude", 2, "prune: expected an output folder. Give one with -o DIR"],
-  ["an unknown method", "prune model -o out --method sdmprun", 2, 'Unknown method "sdmprun". Did you mean "sdmprune"? Available: sdmprune, taylor, magnitude, wanda, random.'],
+  ["an unknown method", "prune model -o out --method sdmprun", 2, 'Unknown method "sdmprun". Did you mean "sdmprune"? Available: sdmprune, taylor, magnitude, wanda, random, llm-pruner, lora-prune, compresso.'],
   ["a ratio above 1", "prune model -o out --ratio 1.5", 2, "option '--ratio <r>' argument '1.5' is invalid. Expected the part to remove, above 0 and below 1"],
   ["a ratio that is no number", "prune model -o out --ratio a", 2, "argument 'a' is invalid"],
   ["a ratio and a width", "prune model -o out --ratio 0.2 --width 8", 2, "prune: expected a ratio or a width, got both."],
