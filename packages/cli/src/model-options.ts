@@ -17,18 +17,21 @@ export function addEngineOptions(command: Command): Command {
     .option("--threads <n>", "threads of the backend (default: one per core)", integer(1));
 }
 
-/** Adds the options of the verbs that score. */
+/** Adds the option of the verbs that plan their memory. */
 export function addMemoryOption(command: Command): Command {
-  return command
-    .option(
-      "--memory <size>",
-      "memory for the whole process, such as 4GiB, or auto: what is free (default: auto)",
-    )
-    .option(
-      "--workers <n>",
-      "samples computed at the same time, which share the threads, or auto (default: auto, several for small models)",
-      workerCount,
-    );
+  return command.option(
+    "--memory <size>",
+    "memory for the whole process, such as 4GiB, or auto: what is free (default: auto)",
+  );
+}
+
+/** Adds the option of the verbs that compute several samples at a time. */
+export function addWorkersOption(command: Command): Command {
+  return command.option(
+    "--workers <n>",
+    "samples computed at the same time, which share the threads, or auto (default: auto, several for small models)",
+    workerCount,
+  );
 }
 
 /** Adds the options that say where calibration samples come from. */

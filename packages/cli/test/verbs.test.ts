@@ -92,7 +92,7 @@ describe("--json prints one document on standard output", () => {
       "wanda",
       "random",
     ]);
-    expect(listed[0]!.options.map(({ name }) => name)).toEqual(["loss", "alpha", "tau"]);
+    expect(listed[0]!.options.map(({ name }) => name)).toEqual(["loss", "alpha", "tau", "absolute"]);
     expect(plan).toMatchObject({ format: "sdmprune-plan", layers: [{ width: 4 }, { width: 4 }] });
   });
 

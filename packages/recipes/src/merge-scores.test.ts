@@ -119,7 +119,7 @@ describe("scoreShard", () => {
     await expect(scoring("magnitude", 1, 2)).rejects.toThrow("got criteria that look at none.");
     await expect(scoring("taylor", 3, 2)).rejects.toThrow("shard: expected 1/2 to 2/2, got 3.");
     await expect(scoring("stateful", 1, 2)).rejects.toThrow(
-      'importance "stateful": keeps state of its own between windows',
+      'importance "stateful": keeps more between windows than sums of increments',
     );
   });
 });

@@ -20,6 +20,7 @@ import {
   addEngineOptions,
   addGlobalOptions,
   addMemoryOption,
+  addWorkersOption,
 } from "../model-options.js";
 import { collect, integer, keyValue, numberBetween, positiveNumber, ratio } from "../option-types.js";
 
@@ -91,26 +92,26 @@ export function addPruneCommand(program: Command, terminal: Terminal): void {
     .option("--resume", "go on with an interrupted run of the same request")
     .option("--force", "replace the output if it exists")
     .option("--config <file>", "sdmprune.config.ts or .yaml (default: the one in this folder)");
-  addGlobalOptions(addEngineOptions(addMemoryOption(addCalibrationOptions(command)))).action(
-    async (model: string | undefined, flags: PruneOptions) => {
-      const given = { ...flags, ...(flags.ratio !== undefined && { pruningRatio: flags.ratio }) };
-      const config = withoutOverruled(await readConfig(flags.config), given);
-      const options = { ...config, ...given };
-      const plugin = [...(config.plugins ?? []), ...(flags.plugin ?? [])];
-      const request = pruneRequest(model ?? config.model, options);
-      const isPlan = options.planOnly ?? false;
-      const recovery = recoveryRequest(request, flags);
-      if (recovery) await checkRecovery(recovery);
-      const { result, recovered } = await withRun(terminal, { ...options, plugin }, async (run) => {
-        const pruned = await prune(run, request);
-        return { result: pruned, recovered: recovery && (await recover(run, recovery)) };
-      });
-      const json = { ...resultJson(result, isPlan), ...(recovered && { recovered }) };
-      printResult(terminal, flags, json, () =>
-        [resultText(result, isPlan), ...(recovered ? [`recovered: ${recovered.output}`] : [])].join("\n"),
-      );
-    },
-  );
+  addGlobalOptions(
+    addEngineOptions(addWorkersOption(addMemoryOption(addCalibrationOptions(command)))),
+  ).action(async (model: string | undefined, flags: PruneOptions) => {
+    const given = { ...flags, ...(flags.ratio !== undefined && { pruningRatio: flags.ratio }) };
+    const config = withoutOverruled(await readConfig(flags.config), given);
+    const options = { ...config, ...given };
+    const plugin = [...(config.plugins ?? []), ...(flags.plugin ?? [])];
+    const request = pruneRequest(model ?? config.model, options);
+    const isPlan = options.planOnly ?? false;
+    const recovery = recoveryRequest(request, flags);
+    if (recovery) await checkRecovery(recovery);
+    const { result, recovered } = await withRun(terminal, { ...options, plugin }, async (run) => {
+      const pruned = await prune(run, request);
+      return { result: pruned, recovered: recovery && (await recover(run, recovery)) };
+    });
+    const json = { ...resultJson(result, isPlan), ...(recovered && { recovered }) };
+    printResult(terminal, flags, json, () =>
+      [resultText(result, isPlan), ...(recovered ? [`recovered: ${recovered.output}`] : [])].join("\n"),
+    );
+  });
 }
 
 /** What `--recover` asks for; undefined without it. */

@@ -6,6 +6,7 @@ import {
   addEngineOptions,
   addGlobalOptions,
   addMemoryOption,
+  addWorkersOption,
 } from "../model-options.js";
 import { keyValue, nameList, numberBetween, positiveNumber, shard } from "../option-types.js";
 import { calibrationRequest, defined } from "./prune.js";
@@ -57,37 +58,25 @@ export function addScoreCommand(program: Command, terminal: Terminal): void {
     )
     .option("--alpha <a>", "share of distillation in the blend (default: 0.4)", numberBetween(0, 1))
     .option("--tau <t>", "temperature of the teacher (default: 0.2)", positiveNumber);
-  addGlobalOptions(addEngineOptions(addMemoryOption(addCalibrationOptions(command)))).action(
-    async (model: string, flags: ScoreOptions) => {
-      const {
-        importance,
-        teacher,
-        loss,
-        alpha,
-        tau,
-        output,
-        shard,
-        force,
-        backend,
-        threads,
-        memory,
-        workers,
-      } = flags;
-      const request = {
-        model,
-        importances: importance,
-        options: { ...defined({ loss, alpha, tau }), ...flags.option },
-        calibration: calibrationRequest(flags),
-        output,
-        ...defined({ teacher, force, backend, threads, memory, workers }),
-      };
-      const result = await withRun(terminal, flags, (run): Promise<ScoreResult | ScoreShardResult> =>
-        shard ? scoreShard(run, { ...request, shard }) : score(run, request),
-      );
-      const json = "scores" in result ? scoresJson(result) : result;
-      printResult(terminal, flags, json, () => `written to ${output}`);
-    },
-  );
+  addGlobalOptions(
+    addEngineOptions(addWorkersOption(addMemoryOption(addCalibrationOptions(command)))),
+  ).action(async (model: string, flags: ScoreOptions) => {
+    const { importance, teacher, loss, alpha, tau, output, shard, force, backend, threads, memory, workers } =
+      flags;
+    const request = {
+      model,
+      importances: importance,
+      options: { ...defined({ loss, alpha, tau }), ...flags.option },
+      calibration: calibrationRequest(flags),
+      output,
+      ...defined({ teacher, force, backend, threads, memory, workers }),
+    };
+    const result = await withRun(terminal, flags, (run): Promise<ScoreResult | ScoreShardResult> =>
+      shard ? scoreShard(run, { ...request, shard }) : score(run, request),
+    );
+    const json = "scores" in result ? scoresJson(result) : result;
+    printResult(terminal, flags, json, () => `written to ${output}`);
+  });
 }
 
 /** Names and sizes: the scores themselves are in the file. */
