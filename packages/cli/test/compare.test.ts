@@ -307,6 +307,38 @@ describe("sdmprune compare", { timeout: 300_000 }, () => {
     expect(numbersOf("killed")).toEqual(numbersOf("whole"));
   });
 
+  it("comes to the same numbers with several workers", async () => {
+    const parallel = await compare(["trial.yaml", "-o", "parallel", "--max-parallel", "2"]);
+    expect(parallel.code, parallel.stderr).toBe(0);
+    expect(numbersOf("parallel")).toEqual(numbersOf("whole"));
+    expect(readdirSync(join(cwd, "parallel")).sort()).toEqual(readdirSync(join(cwd, "whole")).sort());
+  });
+
+  it("goes on after a cell that fails, and says what failed", async () => {
+    writeFileSync(
+      join(cwd, "nan.mjs"),
+      `import { definePlugin } from "@sdmprune/core";
+const criterion = { needs: {}, finish: ({ score }) => score.map(() => NaN) };
+export default definePlugin({ name: "nan", register: ({ importances }) => importances.register("nan", () => criterion) });`,
+    );
+    const more = "  - nan\n  - { name: magnitude, label: mag, options: { of: down } }\n";
+    const text = EXPERIMENT.replace("  - magnitude\n", more);
+    writeFileSync(join(cwd, "broken.yaml"), text.replace("[./criterion.ts]", "[./criterion.ts, ./nan.mjs]"));
+    const failed = await compare(["broken.yaml", "-o", "whole", "--only", "*/20/seed0/*"]);
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toContain("warning: nan/20/seed0/prune: ");
+    expect(failed.stderr).toMatch(
+      /^error: compare: 5 of \d+ cells failed, first score\/seed0: importance "nan".* The others are finished; the same command tries again\.$/m,
+    );
+    // The scores of the others are there all the same.
+    expect(finishedIn(failed)).toEqual([
+      "mag/20/seed0/prune",
+      "mag/20/seed0/perplexity:words",
+      "mag/20/seed0/layer-error",
+      "mag/20/seed0/tasks",
+    ]);
+  });
+
   it("runs again what depends on a plugin's code, and nothing else", async () => {
     writeFileSync(join(cwd, "criterion.ts"), criterion.replace("default(1)", "default(2)"));
     const changed = await compare(["trial.yaml", "-o", "whole"]);
@@ -321,6 +353,7 @@ describe("sdmprune compare", { timeout: 300_000 }, () => {
     const some = await compare(["trial.yaml", "-o", "some", "--only", "magnitude/10/*"]);
     expect(some).toMatchObject({ code: 0 });
     expect(finishedIn(some)).toEqual([
+      "score/seed0",
       "magnitude/10/seed0/prune",
       "magnitude/10/seed0/perplexity:words",
       "magnitude/10/seed0/layer-error",

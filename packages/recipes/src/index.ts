@@ -1,7 +1,8 @@
 export type { CalibrationRequest } from "./calibration.js";
 export { checkCompatibility } from "./compatibility.js";
 export type { Compatibility } from "./compatibility.js";
-export { compare, listCells } from "./compare/compare.js";
+export { compare, listCells, serveCells } from "./compare/compare.js";
+export type { CellRunner } from "./compare/run-cells.js";
 export type { CompareReport, CompareRequest, ListedCell } from "./compare/compare.js";
 export type {
   ComparisonResults,

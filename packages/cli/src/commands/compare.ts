@@ -1,13 +1,24 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
+import { createInterface } from "node:readline";
 import { ConfigError, errorMessage, NotFoundError, silentProgress } from "@sdmprune/core";
-import { compare, listCells, parseExperiment, type CompareReport, type Experiment } from "@sdmprune/recipes";
-import type { Command } from "commander";
+import {
+  compare,
+  defined,
+  listCells,
+  parseExperiment,
+  serveCells,
+  type CompareReport,
+  type Experiment,
+} from "@sdmprune/recipes";
+import { Option, type Command } from "commander";
 import { parse } from "yaml";
 import { printResult, type GlobalOptions, type Terminal } from "../command-context.js";
 import { checkedOutCommit } from "../checked-out-commit.js";
 import { createHost } from "../create-host.js";
+import { startCellWorker, type CellAnswer } from "../cell-worker.js";
 import { addGlobalOptions } from "../model-options.js";
+import { integer } from "../option-types.js";
 import { pluginVersions } from "../plugin-versions.js";
 import { createProgressView } from "../progress-view.js";
 
@@ -15,6 +26,9 @@ interface CompareOptions extends GlobalOptions {
   readonly output?: string;
   readonly only?: string;
   readonly list?: boolean;
+  readonly maxParallel?: number;
+  readonly worker?: boolean;
+  readonly threads?: number;
 }
 
 export function addCompareCommand(program: Command, terminal: Terminal): void {
@@ -26,7 +40,14 @@ export function addCompareCommand(program: Command, terminal: Terminal): void {
     .argument("<file>", "experiment, a YAML file; docs/guides/compare-methods.md says what is in it")
     .option("-o, --output <dir>", "folder for results (default: the file's name, in this folder)")
     .option("--only <pattern>", "run only cells of this name; * stands for anything (see --list)")
-    .option("--list", "print the cells and which are finished, and run none");
+    .option(
+      "--max-parallel <n>",
+      "cells to run at the same time, each in a process of its own, if memory allows (default: 1)",
+      integer(1),
+    )
+    .option("--list", "print the cells and which are finished, and run none")
+    .addOption(new Option("--worker", "run cells whose ids come on standard input").hideHelp())
+    .addOption(new Option("--threads <n>").argParser(integer(1)).hideHelp());
   addGlobalOptions(command).action(async (file: string, flags: CompareOptions) => {
     const { experiment, source } = await readExperiment(file);
     const name = basename(file, extname(file));
@@ -43,9 +64,16 @@ export function addCompareCommand(program: Command, terminal: Terminal): void {
       progress: flags.quiet ? silentProgress : createProgressView(terminal.stderr),
       signal: terminal.signal,
       pluginVersions: await pluginVersions(plugins),
-      ...(commit !== undefined && { commit }),
-      ...(flags.only !== undefined && { only: flags.only }),
+      startWorker: (numWorkers: number) => startCellWorker(workerArguments(file, output, flags), numWorkers),
+      ...defined({ commit, only: flags.only, maxParallel: flags.maxParallel, threads: flags.threads }),
     };
+    if (flags.worker) {
+      await serveCells(host, request, createInterface({ input: process.stdin }), (id, error) => {
+        const answer: CellAnswer = { id, ...(error !== undefined && { error }) };
+        terminal.stdout.write(`${JSON.stringify(answer)}\n`);
+      });
+      return;
+    }
     if (flags.list) {
       const cells = await listCells(host, request);
       printResult(terminal, flags, cells, () =>
@@ -56,6 +84,16 @@ export function addCompareCommand(program: Command, terminal: Terminal): void {
     const report = await compare(host, request);
     printResult(terminal, flags, report.results, () => reportText(report));
   });
+}
+
+function workerArguments(file: string, output: string, { only, plugin = [] }: CompareOptions): string[] {
+  return [
+    file,
+    "-o",
+    output,
+    ...(only === undefined ? [] : ["--only", only]),
+    ...plugin.flatMap((each) => ["--plugin", each]),
+  ];
 }
 
 async function readExperiment(file: string): Promise<{ experiment: Experiment; source: unknown }> {

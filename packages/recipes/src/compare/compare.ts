@@ -1,28 +1,25 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  errorMessage,
-  InterruptedError,
-  isSdmPruneError,
-  SdmPruneError,
-  UsageError,
-  type Host,
-} from "@sdmprune/core";
+import { errorMessage, isSdmPruneError, SdmPruneError, UsageError, type Host } from "@sdmprune/core";
 import { writeFileAtomic } from "@sdmprune/model-io/node";
-import { formatDuration } from "../format-duration.js";
 import { expandCells, type Cell } from "./cells.js";
 import { collectResults, judgedSubjects, type ComparisonResults } from "./collect-results.js";
 import { ComparisonContext, type ComparisonOptions } from "./comparison-context.js";
 import { comparisonReport } from "./comparison-report.js";
-import { EtaEstimate } from "./eta-estimate.js";
 import { leaderboard } from "./leaderboard.js";
-import { isFinished, runCell, seedOf } from "./run-cell.js";
+import { isFinished, runCell } from "./run-cell.js";
 import { scoreProfiles } from "./score-profiles.js";
-import { dropModel } from "./subject-folder.js";
+import { runCells, type CellFailure, type CellRunner } from "./run-cells.js";
+import { selectCells } from "./select-cells.js";
+import { workerLimit } from "./worker-limit.js";
 
 export interface CompareRequest extends ComparisonOptions {
   /** Runs only the cells whose id matches; `*` stands for anything. Default: all. */
   readonly only?: string;
+  /** Cells to run at the same time, in processes of their own, if memory allows. Default 1: in this process. */
+  readonly maxParallel?: number;
+  /** Starts a process that runs cells, one of `numWorkers`. Needed for more than one at a time. */
+  readonly startWorker?: (numWorkers: number) => CellRunner;
   /** How the comparison was started, for the tables. */
   readonly command?: string;
   /** Heading where the experiment has no title. */
@@ -67,7 +64,7 @@ export async function compare(host: Host, request: CompareRequest): Promise<Comp
     if (numKept > 0) {
       progress({ type: "info", message: `${numKept} of ${cells.length} cells are finished already.` });
     }
-    const failures = await runCells(context, open, request);
+    const failures = await runOpenCells(context, open, request);
     // What an interrupted run left: a pruned or merged model can be made again.
     if (failures.length === 0 && request.only === undefined && !request.experiment.keepModels) {
       await rm(join(request.output, "models"), { recursive: true, force: true });
@@ -76,6 +73,74 @@ export async function compare(host: Host, request: CompareRequest): Promise<Comp
     const files = ["results.json", "leaderboard.md", "report.html"].map((name) => join(request.output, name));
     if (failures.length > 0) throw failureOf(failures, cells.length);
     return { results, files, numRun: open.length, numKept };
+  } finally {
+    await context.dispose();
+  }
+}
+
+async function runOpenCells(
+  context: ComparisonContext,
+  open: readonly Cell[],
+  request: CompareRequest,
+): Promise<CellFailure[]> {
+  const { maxParallel = 1, startWorker } = request;
+  let tablesDue = performance.now() + TABLES_INTERVAL_MS;
+  const writeTablesNowAndThen = async (): Promise<void> => {
+    const now = performance.now();
+    if (now < tablesDue) return;
+    tablesDue = Infinity; // one at a time
+    await writeTables(context, request);
+    const written = performance.now();
+    tablesDue = written + Math.max(TABLES_INTERVAL_MS, (written - now) / TABLES_SHARE);
+  };
+  const run = context.planFor(request.experiment.seeds[0]!.seed);
+  const numWorkers = Math.min(open.length, maxParallel);
+  const limit = numWorkers > 1 ? await workerLimit(run, await context.model(run), numWorkers) : 1;
+  const runners: CellRunner[] =
+    limit > 1 && startWorker
+      ? Array.from({ length: limit }, () => startWorker(limit))
+      : [{ run: (cell) => runCell(context, cell), close: () => {} }];
+  const close = async (): Promise<void> => {
+    for (const runner of runners) await runner.close();
+  };
+  const onAbort = (): void => void close();
+  context.signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await runCells(context, open, runners, writeTablesNowAndThen);
+  } finally {
+    context.signal?.removeEventListener("abort", onAbort);
+    await close();
+  }
+}
+
+/**
+ * Runs single cells of a comparison for another process: the other end of a {@link CellRunner}.
+ *
+ * @param ids - Cells to run, in order; each is answered before the next is read.
+ * @param answer - Told that a cell is finished, or why it is not.
+ */
+export async function serveCells(
+  host: Host,
+  request: CompareRequest,
+  ids: AsyncIterable<string>,
+  answer: (id: string, error?: string) => void,
+): Promise<void> {
+  const context = new ComparisonContext(host, request);
+  try {
+    const cells = new Map(
+      selectCells(expandCells(request.experiment), request.only).map((cell) => [cell.id, cell]),
+    );
+    for await (const id of ids) {
+      const cell = cells.get(id);
+      if (!cell) throw new UsageError(`cell: expected one of the experiment's, got "${id}".`);
+      try {
+        await runCell(context, cell);
+        answer(id);
+      } catch (error) {
+        if (context.signal?.aborted || !isSdmPruneError(error)) throw error;
+        answer(id, errorMessage(error));
+      }
+    }
   } finally {
     await context.dispose();
   }
@@ -95,67 +160,6 @@ export async function listCells(host: Host, request: CompareRequest): Promise<Li
   }
 }
 
-interface Failure {
-  readonly id: string;
-  readonly error: unknown;
-}
-
-async function runCells(
-  context: ComparisonContext,
-  open: readonly Cell[],
-  request: CompareRequest,
-): Promise<Failure[]> {
-  const { progress, signal } = context;
-  const failures: Failure[] = [];
-  const eta = new EtaEstimate(open.map(({ kind }) => kind));
-  let tablesDue = performance.now() + TABLES_INTERVAL_MS;
-  for (const [i, cell] of open.entries()) {
-    if (signal?.aborted) throw interrupted(i, open.length);
-    const startedAt = performance.now();
-    // An equal model may have been judged meanwhile under another name.
-    if (await isFinished(context, cell)) {
-      eta.skip(cell.kind);
-      await dropIfDone(context, open.slice(i + 1), cell);
-      continue;
-    }
-    try {
-      await runCell(context, cell);
-      const seconds = (performance.now() - startedAt) / 1000;
-      eta.finish(cell.kind, seconds);
-      const left = eta.text();
-      progress({
-        type: "info",
-        message: `[${i + 1}/${open.length}] ${cell.id} in ${formatDuration(seconds)}${left}`,
-      });
-    } catch (error) {
-      if (signal?.aborted) throw interrupted(i, open.length, error);
-      if (!isSdmPruneError(error)) throw error;
-      failures.push({ id: cell.id, error });
-      eta.skip(cell.kind);
-      progress({ type: "warning", message: `${cell.id}: ${errorMessage(error)}` });
-    }
-    await dropIfDone(context, open.slice(i + 1), cell);
-    const now = performance.now();
-    if (now > tablesDue) {
-      await writeTables(context, request);
-      const written = performance.now();
-      tablesDue = written + Math.max(TABLES_INTERVAL_MS, (written - now) / TABLES_SHARE);
-    }
-  }
-  return failures;
-}
-
-/** Deletes the model of a cell that no cell still to come needs. */
-async function dropIfDone(context: ComparisonContext, left: readonly Cell[], cell: Cell): Promise<void> {
-  if (cell.kind === "score" || context.experiment.keepModels === true) return;
-  const { id } = cell.subject;
-  // A recovery needs the model that it starts from.
-  const isNeeded = left.some(
-    (each) => each.kind !== "score" && (each.subject.id === id || each.subject.id.startsWith(`${id}/`)),
-  );
-  if (!isNeeded) await dropModel(context, context.planFor(seedOf(cell)), cell.subject);
-}
-
 async function writeTables(context: ComparisonContext, request: CompareRequest): Promise<ComparisonResults> {
   const results = await collectResults(context, request);
   const judged = await judgedSubjects(context, expandCells(request.experiment));
@@ -167,27 +171,8 @@ async function writeTables(context: ComparisonContext, request: CompareRequest):
   return results;
 }
 
-function selectCells(cells: readonly Cell[], only: string | undefined): readonly Cell[] {
-  if (only === undefined) return cells;
-  const pattern = new RegExp(`^${only.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`);
-  const chosen = cells.filter(({ id }) => pattern.test(id));
-  if (chosen.length === 0) {
-    throw new UsageError(
-      `only: expected a pattern that some cell fits, such as "${cells[0]!.id}", got "${only}". --list shows them all.`,
-    );
-  }
-  return chosen;
-}
-
-function interrupted(numDone: number, numOpen: number, cause?: unknown): InterruptedError {
-  return new InterruptedError(
-    `Interrupted after ${numDone} of ${numOpen} cells. They are kept: the same command goes on from there.`,
-    { cause },
-  );
-}
-
-function failureOf(failures: readonly Failure[], numCells: number): SdmPruneError {
-  const [{ id, error }] = failures as [Failure];
+function failureOf(failures: readonly CellFailure[], numCells: number): SdmPruneError {
+  const [{ id, error }] = failures as [CellFailure];
   return new SdmPruneError(
     `compare: ${failures.length} of ${numCells} cells failed, first ${id}: ${errorMessage(error)} The others are finished; the same command tries again.`,
     { cause: error },

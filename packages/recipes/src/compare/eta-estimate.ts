@@ -6,7 +6,11 @@ export class EtaEstimate {
   readonly #left = new Map<CellKind, number>();
   readonly #ran = new Map<CellKind, { count: number; seconds: number }>();
 
-  constructor(kinds: readonly CellKind[]) {
+  /** @param numWorkers - How many run at the same time. */
+  constructor(
+    kinds: readonly CellKind[],
+    private readonly numWorkers = 1,
+  ) {
     for (const kind of kinds) this.#left.set(kind, (this.#left.get(kind) ?? 0) + 1);
   }
 
@@ -31,7 +35,7 @@ export class EtaEstimate {
       if (ran) seconds += (count * ran.seconds) / ran.count;
       else isWhole = false;
     }
-    return { seconds, isWhole };
+    return { seconds: seconds / this.numWorkers, isWhole };
   }
 
   /** `, about 3 min left`; nothing if nothing is left. */

@@ -1,8 +1,9 @@
-import type { Run } from "@sdmprune/core";
+import { isSdmPruneError, type Run } from "@sdmprune/core";
+import type { JsonValue } from "@sdmprune/model-io";
 import { encodeScoreFile, readScoreFile, type LayerScores } from "@sdmprune/importance/score-file";
 import { FileByteSource, writeFileAtomic } from "@sdmprune/model-io/node";
 import { createCriterion, needsSamples } from "../create-criterion.js";
-import { contentKey, type CellRecord } from "./cell-store.js";
+import { contentKey } from "./cell-store.js";
 import type { ScoreCell, Variant } from "./cells.js";
 import type { ComparisonContext } from "./comparison-context.js";
 import { replayStages, type Replay, type WantedCall } from "./replay-stages.js";
@@ -23,65 +24,77 @@ export async function isScored(context: ComparisonContext, run: Run, cell: Score
 
 /**
  * Computes what the methods of a cell still wait for: one pass over the samples for all calls on the same student, and
- * again for what the next stages ask for.
+ * again for what the next stages ask for. If a pass fails, each of its calls is tried alone.
  *
- * @returns How many passes it took.
+ * @throws {SdmPruneError} The first failure, after all that does not fail is there.
  */
-export async function runScoreCell(context: ComparisonContext, run: Run, cell: ScoreCell): Promise<number> {
-  const model = await context.model(run);
-  let numSweeps = 0;
+export async function runScoreCell(context: ComparisonContext, run: Run, cell: ScoreCell): Promise<void> {
+  const failures = new Map<string, unknown>();
   for (;;) {
-    const waiting = await waitingCalls(context, run, cell);
+    const waiting = (await waitingCalls(context, run, cell)).filter(({ key }) => !failures.has(key));
     const [first] = waiting;
-    if (!first) return numSweeps;
+    if (!first) break;
     const group = waiting.filter((each) => keptHash(each) === keptHash(first));
-    const needing = await asyncFilter(group, async ({ call }) =>
-      needsSamples(await createCriterion(run, call.importance, call.options)),
-    );
-    const samples =
-      needing.length > 0
-        ? (await context.samples(run, cell.calibration, `importance "${needing[0]!.call.importance}"`))
-            .samples
-        : [];
-    const startedAt = performance.now();
-    const scores = await sharedSweep(run, {
-      ...context.engine,
-      model,
-      kept: first.kept,
-      calls: group.map(({ call }) => call),
-      samples,
-      memory: context.experiment.memory,
-      task: `${cell.id}: ${[...new Set(group.map(({ call }) => call.importance))].join(", ")}`,
-    });
-    const seconds = (performance.now() - startedAt) / 1000;
-    for (const [i, wanted] of group.entries()) {
-      const inputs = await scoreInputs(context, run, cell, wanted);
-      const key = contentKey(inputs);
-      const { importance } = wanted.call;
-      const manifest = JSON.parse(JSON.stringify(inputs)) as never;
-      const bytes = await encodeScoreFile({
-        importances: new Map([[importance, scores[i]!]]),
-        stages: [],
-        manifest,
-      });
-      await writeFileAtomic(context.store.path("score", key, "safetensors"), bytes);
-      const { machine, commit } = context;
-      const value: ScoreValue = { importance, numShared: group.length, nsamples: samples.length };
-      const finishedAt = new Date().toISOString();
-      const record: CellRecord<ScoreValue> = {
-        kind: "score",
-        id: cell.id,
-        key,
-        inputs,
-        value,
-        seconds: seconds / group.length,
-        finishedAt,
-        machine,
-        commit,
-      };
-      await context.store.put(record);
+    const attempts = [group, ...(group.length > 1 ? group.map((each) => [each]) : [])];
+    for (const calls of attempts) {
+      try {
+        await scoreTogether(context, run, cell, calls);
+        if (calls === group) break;
+      } catch (error) {
+        if (run.signal.aborted || !isSdmPruneError(error)) throw error;
+        if (calls.length === 1) failures.set(calls[0]!.key, error);
+      }
     }
-    numSweeps++;
+  }
+  const [failure] = failures.values();
+  if (failure !== undefined) throw failure as Error;
+}
+
+/** A call whose scores nobody has computed yet, and the key they will have. */
+interface WaitingCall extends WantedCall {
+  readonly key: string;
+}
+
+/** One pass over the samples for calls on one student. */
+async function scoreTogether(
+  context: ComparisonContext,
+  run: Run,
+  cell: ScoreCell,
+  group: readonly WaitingCall[],
+): Promise<void> {
+  const needing = await asyncFilter(group, async ({ call }) =>
+    needsSamples(await createCriterion(run, call.importance, call.options)),
+  );
+  const [hungry] = needing;
+  const samples = hungry
+    ? (await context.samples(run, cell.calibration, `importance "${hungry.call.importance}"`)).samples
+    : [];
+  const startedAt = performance.now();
+  const scores = await sharedSweep(run, {
+    ...context.engine,
+    model: await context.model(run),
+    kept: group[0]!.kept,
+    calls: group.map(({ call }) => call),
+    samples,
+    memory: context.experiment.memory,
+    task: `${cell.id}: ${[...new Set(group.map(({ call }) => call.importance))].join(", ")}`,
+  });
+  const seconds = (performance.now() - startedAt) / 1000 / group.length;
+  const { machine, commit } = context;
+  for (const [i, wanted] of group.entries()) {
+    const { key } = wanted;
+    const { importance } = wanted.call;
+    const inputs = await scoreInputs(context, run, cell, wanted);
+    const bytes = await encodeScoreFile({
+      importances: new Map([[importance, scores[i]!]]),
+      stages: [],
+      manifest: JSON.parse(JSON.stringify(inputs)) as Record<string, JsonValue>,
+    });
+    await writeFileAtomic(context.store.path("score", key, "safetensors"), bytes);
+    const value: ScoreValue = { importance, numShared: group.length, nsamples: samples.length };
+    const finishedAt = new Date().toISOString();
+    const { id } = cell;
+    await context.store.put({ kind: "score", id, key, inputs, value, seconds, finishedAt, machine, commit });
   }
 }
 
@@ -109,12 +122,13 @@ export async function replayVariant(
   return { ...replay, keys };
 }
 
-async function waitingCalls(context: ComparisonContext, run: Run, cell: ScoreCell): Promise<WantedCall[]> {
-  const waiting = new Map<string, WantedCall>();
+async function waitingCalls(context: ComparisonContext, run: Run, cell: ScoreCell): Promise<WaitingCall[]> {
+  const waiting = new Map<string, WaitingCall>();
   for (const each of cell.wanted) {
     const replay = await replayVariant(context, run, { ...each, calibration: cell.calibration });
     if (replay.state !== "waiting") continue;
-    waiting.set(replay.keys.at(-1)!, replay.wanted);
+    const key = replay.keys.at(-1)!;
+    waiting.set(key, { ...replay.wanted, key });
   }
   return [...waiting.values()];
 }
