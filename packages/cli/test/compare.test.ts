@@ -36,6 +36,7 @@ perplexity:
   - { name: words, text: ./text.txt, window: 32 }
 tasks: { names: [./mine.yaml], ratios: [0.2], seeds: [0] }
 layer_error: { text: ./text.txt, window: 32, max_windows: 2 }
+latency: { prompt_tokens: 16, decode_tokens: 4, repetitions: 1 }
 recovery:
   - name: lora
     data: ./text.txt
@@ -48,8 +49,8 @@ recovery:
     seeds: [0]
 plugins: [./criterion.ts]
 `;
-/** dense: 2; seed 0: 1 + 5 * (3 + 4); seed 1: 1 + 5 * 3; recovery of the dense and one pruned model: 3 each. */
-const NUM_CELLS = 2 + 36 + 16 + 2 * 3;
+/** dense: 2; seed 0: 1 + 5 * (4 + 5); seed 1: 1 + 5 * 3; recovery of the dense and one pruned model: 3 each. */
+const NUM_CELLS = 2 + 46 + 16 + 2 * 3;
 
 beforeAll(async () => {
   await tinyLlama().write(join(cwd, "model"));
@@ -98,7 +99,9 @@ function writtenCells(output: string): Record<string, number> {
 /** The rows without what differs from run to run. */
 const numbersOf = (output: string): unknown =>
   JSON.parse(
-    JSON.stringify(resultsOf(output).rows, (key, value: unknown) => (key === "seconds" ? undefined : value)),
+    JSON.stringify(resultsOf(output).rows, (key, value: unknown) =>
+      key === "seconds" || key === "latency" ? undefined : value,
+    ),
   );
 
 describe("sdmprune compare", { timeout: 300_000 }, () => {
@@ -113,7 +116,7 @@ describe("sdmprune compare", { timeout: 300_000 }, () => {
     const ran = finishedIn(first);
     const shared = cells.map(({ id }) => id).filter((id) => !ran.includes(id));
     expect(shared).toContain("magnitude/20/seed1/perplexity:words");
-    expect(shared.filter((id) => !/perplexity:|layer-error|tasks/.test(id))).toEqual([]);
+    expect(shared.filter((id) => !/perplexity:|layer-error|tasks|latency/.test(id))).toEqual([]);
     expect(ran).toEqual(cells.map(({ id }) => id).filter((id) => !shared.includes(id)));
     expect(readdirSync(join(cwd, "whole")).sort()).toEqual([
       "cells",
@@ -176,7 +179,7 @@ describe("sdmprune compare", { timeout: 300_000 }, () => {
             expect(await marks("layer-error", "dot")).toBe(20);
             expect(await marks("overlap", "cell")).toBe(20 + 25);
             expect(await marks("scores", "rect")).toBe(5 * 2 * 40);
-            expect(await marks("size", "dot")).toBe(10);
+            expect(await marks("size", "dot")).toBe(10 + 4);
             const named = await page
               .locator('svg[role="img"]')
               .evaluateAll((all) => all.map((svg) => svg.getAttribute("aria-label")));
@@ -328,7 +331,7 @@ export default definePlugin({ name: "nan", register: ({ importances }) => import
     expect(failed.code).toBe(1);
     expect(failed.stderr).toContain("warning: nan/20/seed0/prune: ");
     expect(failed.stderr).toMatch(
-      /^error: compare: 5 of \d+ cells failed, first score\/seed0: importance "nan".* The others are finished; the same command tries again\.$/m,
+      /^error: compare: 6 of \d+ cells failed, first score\/seed0: importance "nan".* The others are finished; the same command tries again\.$/m,
     );
     // The scores of the others are there all the same.
     expect(finishedIn(failed)).toEqual([
@@ -357,6 +360,7 @@ export default definePlugin({ name: "nan", register: ({ importances }) => import
       "magnitude/10/seed0/prune",
       "magnitude/10/seed0/perplexity:words",
       "magnitude/10/seed0/layer-error",
+      "magnitude/10/seed0/latency",
     ]);
     const none = await compare(["trial.yaml", "-o", "some", "--only", "magnitud/*"]);
     expect(none).toMatchObject({ code: 2 });

@@ -38,7 +38,7 @@ export interface ScoreCell {
 }
 
 export interface SubjectCell {
-  readonly kind: "prune" | "recover" | "perplexity" | "tasks" | "layer-error";
+  readonly kind: "prune" | "recover" | "perplexity" | "tasks" | "layer-error" | "latency";
   readonly id: string;
   readonly subject: Subject;
   /** Which of the perplexities. */
@@ -136,7 +136,10 @@ function isRecovered(
   );
 }
 
-function judgements({ perplexity = [], tasks, layerError }: Experiment, subject: Subject): Cell[] {
+function judgements(
+  { perplexity = [], tasks, layerError, latency, seeds }: Experiment,
+  subject: Subject,
+): Cell[] {
   const { id, variant, ratio, seed, recovery } = subject;
   const cells: Cell[] = perplexity.map((each, index) => ({
     kind: "perplexity",
@@ -146,6 +149,9 @@ function judgements({ perplexity = [], tasks, layerError }: Experiment, subject:
   }));
   if (layerError && variant && !recovery)
     cells.push({ kind: "layer-error", id: `${id}/layer-error`, subject });
+  if (latency && variant && !recovery && seed === seeds[0]!.seed) {
+    cells.push({ kind: "latency", id: `${id}/latency`, subject });
+  }
   const isAsked =
     tasks !== undefined &&
     (!variant ||

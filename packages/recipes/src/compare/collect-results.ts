@@ -5,7 +5,7 @@ import type { CellRecord } from "./cell-store.js";
 import { expandCells, perplexityName, type Cell, type Subject, type SubjectCell } from "./cells.js";
 import type { ComparisonContext } from "./comparison-context.js";
 import { labelOf } from "./experiment.js";
-import type { LayerErrorValue, PerplexityValue, TasksValue } from "./judge-cells.js";
+import type { LatencyValue, LayerErrorValue, PerplexityValue, TasksValue } from "./judge-cells.js";
 import { describeMachine, type Machine } from "./machine.js";
 import { compareWithReference } from "./compare-with-reference.js";
 import { keptOverlaps, type KeptOverlap } from "./kept-overlap.js";
@@ -65,6 +65,8 @@ export interface SeedResult {
   readonly layerError: readonly number[] | undefined;
   /** What the recovery training came to. */
   readonly recovery: RecoverValue | undefined;
+  /** Speed beside the dense model, at the first seed. */
+  readonly latency: LatencyValue | undefined;
   readonly widths: readonly number[] | undefined;
   readonly parameters: number | undefined;
   /** Parts of all parameters, those outside embeddings, and the MLPs' that were removed. */
@@ -93,6 +95,7 @@ export interface JudgedSubject {
   readonly tasks: CellRecord<TasksValue> | undefined;
   readonly layerError: CellRecord<LayerErrorValue> | undefined;
   readonly recover?: CellRecord<RecoverValue> | undefined;
+  readonly latency?: CellRecord<LatencyValue> | undefined;
 }
 
 export interface CollectOptions {
@@ -210,11 +213,14 @@ async function judge(
     tasks: await find("tasks"),
     layerError: await find("layer-error"),
     recover: await find("recover"),
+    latency: await find("latency"),
   };
 }
 
-function recordsOf({ prune, perplexity, tasks, layerError, recover }: JudgedSubject): CellRecord[] {
-  return [prune, recover, ...perplexity.values(), tasks, layerError].filter((record) => record !== undefined);
+function recordsOf({ prune, perplexity, tasks, layerError, recover, latency }: JudgedSubject): CellRecord[] {
+  return [prune, recover, ...perplexity.values(), tasks, layerError, latency].filter(
+    (record) => record !== undefined,
+  );
 }
 
 function rowKey({ label, ratio, recovery }: Pick<Subject, "label" | "ratio" | "recovery">): string {
@@ -222,7 +228,7 @@ function rowKey({ label, ratio, recovery }: Pick<Subject, "label" | "ratio" | "r
 }
 
 function seedResult(judged: JudgedSubject): SeedResult {
-  const { subject, prune, perplexity, tasks, layerError, recover } = judged;
+  const { subject, prune, perplexity, tasks, layerError, recover, latency } = judged;
   const values = (tasks?.value.tasks ?? []).flatMap(({ task, metrics }) => {
     const metric = mainMetric(Object.keys(metrics));
     return metric === undefined ? [] : [[task, { metric, ...metrics[metric]! }] as const];
@@ -242,6 +248,7 @@ function seedResult(judged: JudgedSubject): SeedResult {
     ),
     layerError: layerError?.value.layers,
     recovery: recover?.value,
+    latency: latency?.value,
     widths: prune?.value.widths,
     parameters: prune?.value.parameters.after.total,
     removed: prune?.value.parameters.removed,

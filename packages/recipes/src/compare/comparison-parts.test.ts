@@ -39,6 +39,7 @@ describe("the parts of a comparison", () => {
     // 1, 2, 6: mean 3, variance (4 + 1 + 9) / 2 = 7
     expect(meanOver([1, 2, 6])).toEqual({ mean: 3, stderr: Math.sqrt(7 / 3), n: 3 });
     expect(meanOver([5])).toEqual({ mean: 5, stderr: undefined, n: 1 });
+    expect(meanOver([1.6915657, 1.6915657, 1.6915657])).toEqual({ mean: 1.6915657, stderr: 0, n: 3 });
     expect([
       formatMean({ mean: 1.8524, stderr: 0.0123, n: 3 }, 1),
       formatMean({ mean: 1.48304, stderr: 0.0002, n: 3 }, 1),

@@ -246,10 +246,23 @@ function sizeSection(results: ComparisonResults): Section | undefined {
     const value = text === undefined ? undefined : row.perplexity[text];
     return value ? [{ label: row.label, x: bytes / 1e6, value }] : [];
   });
+  const timed = rows.flatMap(({ seeds }) => seeds.flatMap((seed) => seed.latency ?? []));
+  const isTimed = timed.length > 0;
   const table = htmlTable(
-    ["model", "parameters", "removed, total", "of the MLPs", "width", "file, MB", "pruning, s"],
+    [
+      "model",
+      "parameters",
+      "removed, total",
+      "of the MLPs",
+      "width",
+      "file, MB",
+      "pruning, s",
+      ...(isTimed ? ["prefill × dense", "decode × dense"] : []),
+    ],
     rows.map((row) => {
-      const { parameters, removed, widths, bytes } = row.seeds.find((seed) => seed.bytes !== undefined)!;
+      const { parameters, removed, widths, bytes, latency } = row.seeds.find(
+        (seed) => seed.bytes !== undefined,
+      )!;
       const [least, most] = [Math.min(...widths!), Math.max(...widths!)];
       const seconds = row.seeds.flatMap((seed) => seed.seconds["prune"] ?? []);
       return [
@@ -260,6 +273,7 @@ function sizeSection(results: ComparisonResults): Section | undefined {
         least === most ? least : `${least} to ${most}`,
         (bytes! / 1e6).toFixed(1),
         (seconds.reduce((a, b) => a + b, 0) / seconds.length).toFixed(1),
+        ...(isTimed ? [latency?.ratios.prefill.toFixed(2), latency?.ratios.decode.toFixed(2)] : []),
       ];
     }),
   );
@@ -269,11 +283,45 @@ function sizeSection(results: ComparisonResults): Section | undefined {
       time in it.
     </p>
     ${points.length === 0 ? undefined : scatter({ points, labels: labelsOf(results), x: "size of the file (MB)", y: `perplexity, ${text!}` })}
+    ${isTimed ? speedOf(rows) : undefined}
     <details>
       <summary>Sizes and times as a table</summary>
       ${table}
     </details>`;
-  return { id: "size", heading: "Size", body };
+  return { id: "size", heading: "Size and speed", body };
+}
+
+/** Prefill and decode by ratio, of the first model that was timed at it: equal widths are equally fast. */
+function speedOf(rows: readonly ResultRow[]): Markup {
+  const points = ratiosOf(rows).flatMap((ratio): MethodPoint[] => {
+    const latency = rows
+      .filter((row) => row.ratio === ratio)
+      .flatMap(({ seeds }) => seeds.flatMap((seed) => seed.latency ?? []))[0];
+    if (!latency) return [];
+    const at = (label: "prefill" | "decode"): MethodPoint => ({
+      label,
+      x: Number((100 * ratio).toFixed(6)),
+      value: { mean: latency.ratios[label], stderr: undefined, n: 1 },
+    });
+    return [at("prefill"), at("decode")];
+  });
+  const { promptTokens, decodeTokens, batch } = rows.flatMap(({ seeds }) =>
+    seeds.flatMap((seed) => seed.latency ?? []),
+  )[0]!;
+  return html`<p>
+      Tokens per second over the dense model's, timed in turns: a prompt of ${promptTokens} tokens, then
+      ${decodeTokens} tokens one by one; batch ${batch}.
+    </p>
+    ${curves({
+      ariaLabel: "Speed over the dense model's against the part removed",
+      points,
+      labels: ["prefill", "decode"],
+      x: "parameters removed (%)",
+      y: "times the dense model's speed",
+      dense: 1,
+      format: (each) => each.toFixed(2),
+      height: 280,
+    })}`;
 }
 
 function originSection({

@@ -53,6 +53,13 @@ const tasks = z.strictObject({
 
 const layerError = z.strictObject({ text, window: z.int().min(2).optional(), maxWindows: count.optional() });
 
+const latency = z.strictObject({
+  promptTokens: count.optional(),
+  decodeTokens: count.optional(),
+  batch: count.optional(),
+  repetitions: count.optional(),
+});
+
 const recovery = z.strictObject({
   name: text.describe("What the tables call it."),
   data: z.union([text, z.array(text).min(1)]).describe("Training data, as for sdmprune train."),
@@ -121,6 +128,9 @@ export const experimentSchema = z.strictObject({
   perplexity: z.array(perplexity).min(1).optional(),
   tasks: tasks.optional(),
   layerError: layerError.optional(),
+  latency: latency
+    .optional()
+    .describe("Speed beside the dense model; models of equal widths are timed once."),
   recovery: z.array(recovery).optional(),
   plugins: z.array(text).optional(),
   backend: text.optional(),

@@ -5,6 +5,7 @@ import type { LoadedTask } from "@sdmprune/evaluation/node";
 import { defined } from "../defined.js";
 import { evaluateModel } from "../evaluate.js";
 import { loadTasks } from "../find-tasks.js";
+import { measureLatency, openLatencyProgram } from "../latency.js";
 import { measurePerplexity } from "../perplexity.js";
 import type { Subject } from "./cells.js";
 import type { ComparisonContext } from "./comparison-context.js";
@@ -124,6 +125,51 @@ export async function runTasksCell(
       })),
     })),
   };
+}
+
+/** What is kept of a latency: speeds, and how they compare with the dense model's in the same run. */
+export interface LatencyValue {
+  readonly promptTokens: number;
+  readonly decodeTokens: number;
+  readonly batch: number;
+  readonly dense: Speed;
+  readonly pruned: Speed;
+  /** Of the pruned model to the dense one: above 1 is faster. */
+  readonly ratios: Speed;
+}
+
+/** Tokens per second, or ratios of them. */
+export interface Speed {
+  readonly prefill: number;
+  readonly decode: number;
+}
+
+/** Everything that a speed depends on: the sizes of the model, not its weights, and the machine. */
+export async function latencyInputs(
+  context: ComparisonContext,
+  run: Run,
+  widths: readonly number[],
+): Promise<Record<string, unknown>> {
+  const model = await context.model(run);
+  const { machine, engine } = context;
+  return { original: await model.checkpoint.hash(), widths, ...context.experiment.latency, machine, engine };
+}
+
+export async function runLatencyCell(
+  context: ComparisonContext,
+  run: Run,
+  subject: Subject,
+): Promise<LatencyValue> {
+  const models = [(await context.model(run)).checkpoint.dir, await subjectFolder(context, run, subject)];
+  const report = await measureLatency(run, { models, ...defined(context.experiment.latency!) }, (request) =>
+    openLatencyProgram(run, { ...context.engine, ...request }),
+  );
+  const [dense, pruned] = report.models.map(
+    ({ prefillTokensPerSecond: prefill, decodeTokensPerSecond: decode }): Speed => ({ prefill, decode }),
+  );
+  const { promptTokens, decodeTokens, batch } = report;
+  const { prefill, decode } = report.models[1]!.ratios;
+  return { promptTokens, decodeTokens, batch, dense: dense!, pruned: pruned!, ratios: { prefill, decode } };
 }
 
 export async function layerErrorInputs(

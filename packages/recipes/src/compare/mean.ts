@@ -11,6 +11,7 @@ export function meanOver(values: readonly number[]): Mean {
   const n = values.length;
   const mean = values.reduce((a, b) => a + b, 0) / n;
   if (n < 2) return { mean, stderr: undefined, n };
+  if (values.every((value) => value === values[0])) return { mean: values[0]!, stderr: 0, n }; // not what rounding leaves
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
   return { mean, stderr: Math.sqrt(variance / n), n };
 }

@@ -3,8 +3,10 @@ import { contentKey, type CellRecord } from "./cell-store.js";
 import type { Cell, SubjectCell } from "./cells.js";
 import type { ComparisonContext } from "./comparison-context.js";
 import {
+  latencyInputs,
   layerErrorInputs,
   perplexityInputs,
+  runLatencyCell,
   runLayerErrorCell,
   runPerplexityCell,
   runTasksCell,
@@ -13,7 +15,7 @@ import {
 import { isScored, runScoreCell } from "./score-cell.js";
 import { recoverInputs, runRecoverCell } from "./recover-cell.js";
 import { subjectSha256 } from "./subject-folder.js";
-import { pruneInputs, runPruneCell } from "./subject-models.js";
+import { pruneInputs, pruneRecord, runPruneCell } from "./subject-models.js";
 
 /** What a cell depends on; undefined while a cell before it is not finished. */
 async function cellInputs(
@@ -33,6 +35,8 @@ async function cellInputs(
       return tasksInputs(context, run, modelSha256);
     case "layer-error":
       return layerErrorInputs(context, run, modelSha256);
+    case "latency":
+      return latencyInputs(context, run, (await pruneRecord(context, run, subject))!.value.widths);
   }
 }
 
@@ -97,6 +101,8 @@ function cellValue(
       return runTasksCell(context, run, subject);
     case "layer-error":
       return runLayerErrorCell(context, run, subject);
+    case "latency":
+      return runLatencyCell(context, run, subject);
     case "recover":
       return runRecoverCell(context, run, subject);
   }

@@ -6,7 +6,7 @@ const STYLE = `
   --panel: light-dark(#f6f7f9, #1b1f25); --page: light-dark(#ffffff, #101317); --text: light-dark(#16191d, #e6e9ee);
   --link: light-dark(#0b57d0, #8ab4f8); }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 78rem; padding: 1.5rem 1.25rem 4rem; background: var(--page); color: var(--text);
+body { margin: 0 auto; max-width: 82rem; padding: 1.5rem 1.25rem 4rem; background: var(--page); color: var(--text);
   font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .5rem; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
@@ -19,13 +19,14 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; list-s
 .wide { overflow-x: auto; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem 1.5rem; align-items: start; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
 thead th { border-bottom: 2px solid var(--line); vertical-align: bottom; }
 figure { margin: .75rem 0; }
 figure [class*="-swatches"] { font-size: .85rem; min-height: 0; }
 .beside { display: flex; flex-wrap: wrap; gap: 0 2rem; align-items: flex-start; }
 .beside p { max-width: 27rem; }
+.beside > .choices, .beside > figure { flex: 1 1 38rem; max-width: 44rem; }
 .beside > * { flex: 0 1 auto; max-width: 100%; min-width: 0; }
 figure svg { max-width: 100%; height: auto; }
 svg [aria-label="tip"] { display: none; }
