@@ -75,9 +75,12 @@ export async function prunedFolder(context: ComparisonContext, run: Run, subject
   return folder;
 }
 
+/** Deletes a pruned model that can be made again from scores; a method's own run is not repeated for one cell more. */
 export async function dropPruned(context: ComparisonContext, run: Run, subject: Subject): Promise<void> {
-  const folder = modelFolder(context, contentKey(await pruneInputs(context, run, subject)));
-  await rm(folder, { recursive: true, force: true });
+  const key = contentKey(await pruneInputs(context, run, subject));
+  const record = await context.store.get<PruneValue>("prune", key);
+  if (record?.value.scores.length === 0) return;
+  await rm(modelFolder(context, key), { recursive: true, force: true });
 }
 
 /** Prunes from the scores of the seed if they are all the method needs, else by a run of its own. */
