@@ -1,9 +1,9 @@
 import { stat } from "node:fs/promises";
-import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
-import { Rng, type Run, SdmPruneError, UsageError } from "@sdmprune/core";
+import { Rng, type Run, UsageError } from "@sdmprune/core";
 import { forwardHidden, headLogits, KeyValueCache, type CausalLM } from "@sdmprune/models";
 import { tf } from "@sdmprune/tensor";
+import { describeMachine, type Machine } from "./machine.js";
 import { openModel } from "./open-model.js";
 import { startEngine, type EngineRequest } from "./start-engine.js";
 
@@ -67,12 +67,7 @@ export interface LatencyReport {
   readonly decodeTokens: number;
   readonly batch: number;
   readonly repetitions: number;
-  readonly machine: {
-    readonly cpu: string;
-    readonly cores: number;
-    readonly memoryGiB: number;
-    readonly node: string;
-  };
+  readonly machine: Machine;
   readonly models: readonly ModelLatency[];
 }
 
@@ -229,15 +224,4 @@ function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-function describeMachine(): LatencyReport["machine"] {
-  const [cpu] = cpus();
-  if (!cpu) throw new SdmPruneError("latency: expected a processor that can be described, got none.");
-  return {
-    cpu: cpu.model.trim(),
-    cores: availableParallelism(),
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    node: process.versions.node,
-  };
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { errorMessage, FormatError } from "@sdmprune/core";
 import { writeFileAtomic } from "@sdmprune/model-io/node";
 import type { CellKind } from "./cells.js";
-import type { Machine } from "./machine.js";
+import type { Machine } from "../machine.js";
 
 /** What a finished cell leaves. */
 export interface CellRecord<V = unknown> {

@@ -6,7 +6,7 @@ import { expandCells, perplexityName, type Cell, type Subject, type SubjectCell 
 import type { ComparisonContext } from "./comparison-context.js";
 import { labelOf } from "./experiment.js";
 import type { LatencyValue, LayerErrorValue, PerplexityValue, TasksValue } from "./judge-cells.js";
-import { describeMachine, type Machine } from "./machine.js";
+import { describeMachine, type Machine } from "../machine.js";
 import { compareWithReference } from "./compare-with-reference.js";
 import { keptOverlaps, type KeptOverlap } from "./kept-overlap.js";
 import { findRecord, isFinished, seedOf } from "./run-cell.js";

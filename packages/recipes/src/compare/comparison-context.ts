@@ -20,7 +20,7 @@ import { openModel, type OpenedModel } from "../open-model.js";
 import { CellStore } from "./cell-store.js";
 import type { Variant } from "./cells.js";
 import type { Experiment } from "./experiment.js";
-import { describeMachine, type Machine } from "./machine.js";
+import { describeMachine, type Machine } from "../machine.js";
 
 export interface ComparisonOptions {
   readonly experiment: Experiment;
