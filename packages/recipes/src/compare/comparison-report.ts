@@ -220,9 +220,9 @@ function overlapSection({ overlaps }: ComparisonResults): Section | undefined {
 function profileSection(profiles: readonly ScoreProfile[]): Section | undefined {
   if (profiles.length === 0) return undefined;
   const body = html`<p>
-      Each row is a layer, its neurons sorted from the highest score to the lowest; colour is the score over
-      the layer's mean. A bright left end means that few neurons hold most of the score; a flat row, that the
-      method sees little difference. Dashed lines: how many stay at each ratio.
+      Each row is a layer, its neurons sorted from the highest score to the lowest; colour says how many
+      standard deviations a group of them is from the layer's mean. A bright left end means that few neurons
+      stand out; the last stage's scores, at the first seed. Dashed lines: how many stay at each ratio.
     </p>
     ${scoreLegend()}
     <div class="grid">

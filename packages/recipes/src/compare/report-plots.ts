@@ -213,28 +213,27 @@ export function overlapMatrix({ ratio, labels, jaccard, chance }: KeptOverlap): 
 
 const SCORE_COLORS: ScaleOptions = {
   type: "threshold",
-  domain: [-1, -0.6, -0.3, -0.1, 0.1, 0.3, 0.6, 1],
+  domain: [-2, -1, -0.5, 0, 0.5, 1, 2, 4],
   scheme: "viridis",
-  tickFormat: (value: number) => `${Number((10 ** value).toPrecision(2))}×`,
 };
 
 /** What the colours of {@link scoreMap} mean. */
 export function scoreLegend(): Markup {
-  return drawLegend({ color: { ...SCORE_COLORS, label: "score over the layer's mean" }, width: 420 });
+  return drawLegend({
+    color: { ...SCORE_COLORS, label: "standard deviations from the layer's mean" },
+    width: 420,
+  });
 }
 
 interface Bin {
   readonly layer: number;
   readonly bin: number;
-  readonly ratio: number;
   readonly value: number;
 }
 
 /** How a method's scores are spread within each layer: one row for each layer, its neurons from the best to the worst. */
 export function scoreMap({ label, layers, keptShares }: ScoreProfile): Markup {
-  const cells: Bin[] = layers.flatMap((bins, layer) =>
-    bins.map((value, bin) => ({ layer, bin, ratio: Math.log10(Math.max(value, 1e-4)), value })),
-  );
+  const cells: Bin[] = layers.flatMap((bins, layer) => bins.map((value, bin) => ({ layer, bin, value })));
   const percentOf = (bin: number): number => (100 * bin) / NUM_BINS;
   return drawPlot({
     ariaLabel: `Scores of ${label} by layer`,
@@ -256,14 +255,14 @@ export function scoreMap({ label, layers, keptShares }: ScoreProfile): Markup {
         x2: ({ bin }: Bin) => percentOf(bin + 1),
         y1: ({ layer }: Bin) => layer - 0.5,
         y2: ({ layer }: Bin) => layer + 0.5,
-        fill: "ratio",
+        fill: "value",
         inset: -0.2,
         title: ({ layer, bin, value }: Bin) =>
-          `layer ${layer}, ${percentOf(bin)} to ${percentOf(bin + 1)} %: ${value.toPrecision(3)} times the layer's mean`,
+          `layer ${layer}, ${percentOf(bin)} to ${percentOf(bin + 1)} %: ${value.toFixed(2)} standard deviations from the mean`,
       }),
       ruleX(
         keptShares.map((share) => 100 * share),
-        { strokeDasharray: "3 2", title: (share: number) => `${share.toFixed(0)} % stay` },
+        { stroke: "white", strokeDasharray: "3 2", title: (share: number) => `${share.toFixed(0)} % stay` },
       ),
     ],
   });

@@ -11,8 +11,8 @@ export interface ScoreProfile {
   /** Part of the neurons that stays at each ratio. */
   readonly keptShares: readonly number[];
   /**
-   * For each layer, its neurons from the highest score to the lowest in {@link NUM_BINS} equal groups: mean score over
-   * the layer's mean score.
+   * For each layer, its neurons from the highest score to the lowest in {@link NUM_BINS} equal groups: how many standard
+   * deviations the group's mean is above the layer's. Scores may have any sign and unit.
    */
   readonly layers: readonly (readonly number[])[];
 }
@@ -62,13 +62,12 @@ async function lastScores(
 function profileOf(scores: Float64Array): number[] {
   const sorted = Float64Array.from(scores).sort().reverse();
   const mean = sum(sorted) / sorted.length;
+  const deviation = Math.sqrt(sum(sorted.map((score) => (score - mean) ** 2)) / sorted.length);
   return Array.from({ length: NUM_BINS }, (_, bin) => {
     const start = Math.floor((bin * sorted.length) / NUM_BINS);
-    const group = sorted.subarray(
-      start,
-      Math.max(start + 1, Math.floor(((bin + 1) * sorted.length) / NUM_BINS)),
-    );
-    return sum(group) / group.length / mean;
+    const end = Math.max(start + 1, Math.floor(((bin + 1) * sorted.length) / NUM_BINS));
+    const group = sorted.subarray(start, end);
+    return deviation === 0 ? 0 : (sum(group) / group.length - mean) / deviation;
   });
 }
 
