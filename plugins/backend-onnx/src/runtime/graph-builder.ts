@@ -11,7 +11,13 @@ export type GraphValue = string;
 export type Attribute = number | readonly number[] | string | { readonly float: number };
 
 // onnx.TensorProto.DataType
-const ELEMENT_CODES = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float64: 11 } as const;
+const ELEMENT_CODES = {
+  ...{ float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float64: 11 },
+  bfloat16: 16,
+} as const;
+
+/** The first output of every graph, a bfloat16 that nobody reads: `runInPlace` says what it is there for. */
+export const END_OF_RUN = "end";
 
 // onnx.AttributeProto.AttributeType
 const FLOAT = 1;
@@ -116,6 +122,7 @@ export class GraphBuilder {
   encode(): Uint8Array {
     const type = (t: ElementType) => ({ tensorType: { elemType: ELEMENT_CODES[t] } });
     const { ModelProto } = onnxProto();
+    const end = { name: "endValue", dims: [1], dataType: ELEMENT_CODES.bfloat16, int32Data: [0] };
     const model = {
       irVersion: IR_VERSION,
       opsetImport: [
@@ -124,10 +131,13 @@ export class GraphBuilder {
       ],
       graph: {
         name: "kernel",
-        node: this.#nodes,
-        initializer: this.#initializers,
+        node: [...this.#nodes, { opType: "Identity", input: [end.name], output: [END_OF_RUN] }],
+        initializer: [...this.#initializers, end],
         input: this.inputs.map((i) => ({ name: i.name, type: type(i.type) })),
-        output: this.outputs.map((o) => ({ name: o.name, type: type(o.type) })),
+        output: [
+          { name: END_OF_RUN, type: { tensorType: { elemType: end.dataType } } },
+          ...this.outputs.map((o) => ({ name: o.name, type: type(o.type) })),
+        ],
       },
     };
     return ModelProto.encode(model).finish();

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { expect, it } from "vitest";
 import { GraphBuilder } from "./graph-builder.js";
-import { nativeBinding } from "./native-binding.js";
+import { nativeBinding, runInPlace } from "./native-binding.js";
 
 const require = createRequire(import.meta.url);
 
@@ -50,5 +50,21 @@ it("throws what ONNX Runtime says, and lives on", () => {
   const x = createTensor("float32", new Float32Array(4), [4]);
   const y = createTensor("float32", new Float32Array(3), [3]);
   expect(() => session.run({ i0: x }, { o0: y }, {})).toThrow(/shape/i);
+  session.dispose();
+});
+
+it("leaves results in the arrays that are given, without the copies of them that the binding would make", () => {
+  const { createSession, createTensor } = nativeBinding();
+  const session = createSession();
+  const model = doubling();
+  session.loadModel(model.buffer, model.byteOffset, model.byteLength, { logSeverityLevel: 4 });
+  const size = 1 << 20;
+  const [x, y] = [createTensor("float32", new Float32Array(size).fill(3), [size]), new Float32Array(size)];
+  const before = process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 20; i++) runInPlace(session, { i0: x }, { o0: createTensor("float32", y, [size]) });
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(size * 4);
+  expect([y[0], y[size - 1]]).toEqual([6, 6]);
+  const short = createTensor("float32", new Float32Array(3), [3]);
+  expect(() => runInPlace(session, { i0: x }, { o0: short })).toThrow(/shape/i);
   session.dispose();
 });

@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { GraphBuilder, type ElementType } from "./graph-builder.js";
-import { nativeBinding, type NativeSession, type NativeTensor } from "./native-binding.js";
+import { nativeBinding, runInPlace, type NativeSession, type NativeTensor } from "./native-binding.js";
 
 /** A graph loaded into ONNX Runtime, ready to run on any shapes. */
 export interface Program {
@@ -69,7 +69,7 @@ class LoadedProgram implements Program {
       const view = outputs[i]!;
       fetches[name] = createTensor(type, view.data, view.dims);
     });
-    this.#session.run(feeds, fetches, {});
+    runInPlace(this.#session, feeds, fetches);
   }
 
   dispose(): void {
