@@ -38,6 +38,11 @@ export class Rng {
     return uniformFloat64(this.#generator);
   }
 
+  /** A uniform integer in [0, 2^32). */
+  uint32(): number {
+    return this.#generator.next() >>> 0;
+  }
+
   /** A uniform integer in [0, bound), without modulo bias. */
   integer(bound: number): number {
     if (!Number.isSafeInteger(bound) || bound < 1) {

@@ -1,11 +1,4 @@
-import {
-  addLinearAdapter,
-  linear,
-  linearAdapterBackward,
-  linearBackwardInput,
-  type LinearAdapter,
-  tf,
-} from "@sdmprune/tensor";
+import { adaptedLinear, adaptedLinearBackward, type LinearAdapter, type tf } from "@sdmprune/tensor";
 import type { BlockObserver } from "./block.js";
 import { reportAdapter, reportLinear } from "./report-weight.js";
 import { TensorScope } from "./tensor-scope.js";
@@ -21,8 +14,7 @@ export interface LinearWeights {
 
 /** Output of a linear layer with its adapter, if it has one; `[N, I]` to `[N, O]`. The caller disposes it. */
 export function linearLayer(x: tf.Tensor2D, { weight, bias, adapter }: LinearWeights): tf.Tensor2D {
-  if (!adapter) return linear(x, weight, bias);
-  return tf.tidy(() => addLinearAdapter(linear(x, weight, bias), x, adapter));
+  return adaptedLinear(x, weight, bias, adapter);
 }
 
 /**
@@ -31,6 +23,7 @@ export function linearLayer(x: tf.Tensor2D, { weight, bias, adapter }: LinearWei
  * @param module - Checkpoint name of the layer, without `.weight`.
  * @param x - Shape `[N, I]`.
  * @param dy - Shape `[N, O]`.
+ * @param sum - Added to the result, where several layers have one input; shape `[N, I]`. Not disposed.
  * @returns Shape `[N, I]`. The caller disposes it.
  */
 export function linearLayerBackward(
@@ -39,15 +32,16 @@ export function linearLayerBackward(
   { weight, bias, adapter }: LinearWeights,
   x: tf.Tensor2D,
   dy: tf.Tensor2D,
+  sum?: tf.Tensor2D,
 ): tf.Tensor2D {
   reportLinear(observer, module, x, dy, bias !== undefined);
-  if (!adapter) return linearBackwardInput(dy, weight);
+  const { dx, gradients } = adaptedLinearBackward(x, dy, weight, adapter, sum);
+  if (!gradients) return dx;
   const scope = new TensorScope();
   try {
-    const { dx, gradients } = linearAdapterBackward(x, dy, adapter);
     scope.ownAll({ dx, ...gradients });
     reportAdapter(observer, module, gradients.a, gradients.b);
-    return tf.tidy(() => tf.add<tf.Tensor2D>(linearBackwardInput(dy, weight), dx));
+    return scope.handOver(dx);
   } finally {
     scope.dispose();
   }

@@ -47,6 +47,40 @@ export interface FusedKernels {
   };
 
   /**
+   * A linear layer with a low-rank change: `y = x weight^T + bias + scaling * d(x) a^T b^T`, where `d` puts 0 at the positions
+   * `dropped`. `N` is at least 2. Returns `y [N,O]`.
+   */
+  SdmAdaptedLinear: {
+    inputs: {
+      /** `[N,I]` */ x: tf.Tensor;
+      /** `[O,I]` */ weight: tf.Tensor;
+      /** `[O]` */ bias?: tf.Tensor | undefined;
+      /** `[r,I]` */ a: tf.Tensor;
+      /** `[O,r]` */ b: tf.Tensor;
+    };
+    attrs: AdapterAttributes;
+    outputs: tf.Tensor;
+  };
+
+  /**
+   * Gradient of `SdmAdaptedLinear` (which see) by `x`, `a` and `b`. With `dInner = scaling * dy b`:
+   * `dx = sum + dy weight + d(dInner a)`, `dA = dInner^T d(x)`, `dB = dy^T (scaling * d(x) a^T)`.
+   * Returns `[dx [N,I], dA [r,I], dB [O,r]]`.
+   */
+  SdmAdaptedLinearBackward: {
+    inputs: {
+      x: tf.Tensor;
+      /** `[N,O]` */ dy: tf.Tensor;
+      weight: tf.Tensor;
+      a: tf.Tensor;
+      b: tf.Tensor;
+      /** `[N,I]`; 0 if not given */ sum?: tf.Tensor | undefined;
+    };
+    attrs: AdapterAttributes;
+    outputs: [tf.Tensor, tf.Tensor, tf.Tensor];
+  };
+
+  /**
    * Causal attention with grouped heads. Query `i` stands at position `S - T + i` and sees the keys `j <= S - T + i`;
    * query head `h` reads key/value head `floor(h / (Nq / Nkv))`.
    * `score = scale * <q_i, k_j> + bias`, `P = softmax_j(score)` over the visible keys, `out_i = sum_j P_ij v_j`.
@@ -211,6 +245,13 @@ export interface FusedKernels {
   };
 }
 
+/** Of a low-rank change of a linear layer. */
+export interface AdapterAttributes {
+  readonly scaling: number;
+  /** Indices of values of `x`, rising; none if absent. */
+  readonly dropped?: Int32Array;
+}
+
 /** Numbers of one step of AdamW. */
 export interface AdamWAttributes {
   readonly gradientScale: number;
@@ -235,6 +276,8 @@ export const FUSED_KERNEL_NAMES = [
   "SdmRmsNorm",
   "SdmRmsNormBackward",
   "SdmRotary",
+  "SdmAdaptedLinear",
+  "SdmAdaptedLinearBackward",
   "SdmCausalAttention",
   "SdmCausalAttentionBackward",
   "SdmGatedActivation",

@@ -29,7 +29,7 @@ export type { LanguageModelLoss, LanguageModelLossOptions } from "./ops/language
 export type { LanguageModelHead } from "./ops/language-model-head.js";
 export type { LossSpec } from "./ops/loss-spec.js";
 export { linear, linearBackwardBias, linearBackwardInput, linearBackwardWeight } from "./ops/linear.js";
-export { addLinearAdapter, linearAdapterBackward } from "./ops/linear-adapter.js";
+export { adaptedLinear, adaptedLinearBackward } from "./ops/linear-adapter.js";
 export type { LinearAdapter, LinearAdapterGradients } from "./ops/linear-adapter.js";
 export { rmsNorm, rmsNormBackward, rmsNormBackwardWeight } from "./ops/rms-norm.js";
 export { rotary, rotaryBackward, rotaryTables } from "./ops/rotary.js";

@@ -77,14 +77,15 @@ export function attentionBackward(
   observer?: BlockObserver,
 ): tf.Tensor2D {
   const { q, k, v, mixed } = saved;
-  const through = (name: "q" | "k" | "v" | "o", input: tf.Tensor2D, gradient: tf.Tensor2D): tf.Tensor2D =>
-    linearLayerBackward(
-      observer,
-      llamaModuleName(layer, `self_attn.${name}_proj`),
-      weights[name],
-      input,
-      gradient,
-    );
+  const through = (
+    name: "q" | "k" | "v" | "o",
+    input: tf.Tensor2D,
+    gradient: tf.Tensor2D,
+    sum?: tf.Tensor2D,
+  ): tf.Tensor2D => {
+    const module = llamaModuleName(layer, `self_attn.${name}_proj`);
+    return linearLayerBackward(observer, module, weights[name], input, gradient, sum);
+  };
   const scope = new TensorScope();
   try {
     const dMixed = scope.own(through("o", mixed, dy));
@@ -100,8 +101,9 @@ export function attentionBackward(
       }),
     );
     scope.free(dMixed);
-    const parts = (["q", "k", "v"] as const).map((name) => scope.own(through(name, x, grads[name])));
-    return tf.addN(parts);
+    const dq = scope.own(through("q", x, grads.q));
+    const dqk = scope.own(through("k", x, grads.k, dq));
+    return through("v", x, grads.v, dqk);
   } finally {
     scope.dispose();
   }

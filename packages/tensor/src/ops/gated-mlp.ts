@@ -2,8 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { checkShape, type Sizes } from "../check-shape.js";
 import { type GatedActivationName, runFused } from "../fused-kernels.js";
 import { ACTIVATIONS } from "./activation.js";
-import { addLinearAdapter, linearAdapterBackward, type LinearAdapter } from "./linear-adapter.js";
-import { linear, linearBackwardInput } from "./linear.js";
+import { adaptedLinear, adaptedLinearBackward, type LinearAdapter } from "./linear-adapter.js";
 
 /** Weights of a gated MLP in Hugging Face layout; `H` = hidden, `F` = intermediate; float32. */
 export interface GatedMlpWeights {
@@ -150,26 +149,23 @@ export function gatedMlpBackward(
   const { adapters = {} } = options;
   return tf.tidy(() => {
     const ofAdapters: Record<string, tf.Tensor2D> = {};
-    /** Adds what comes through an adapter to the gradient by the input of its layer. */
+    /** Gradient by the input of a layer, added to `sum`. */
     const through = (
       name: keyof GatedMlpAdapters,
       input: tf.Tensor2D,
       dOutput: tf.Tensor2D,
-      dInput: tf.Tensor2D,
-    ) => {
-      const adapter = adapters[name];
-      if (!adapter) return dInput;
-      const { dx, gradients } = linearAdapterBackward(input, dOutput, adapter);
-      ofAdapters[`${name}AdapterA`] = gradients.a;
-      ofAdapters[`${name}AdapterB`] = gradients.b;
-      return tf.add<tf.Tensor2D>(dInput, dx);
+      sum?: tf.Tensor2D,
+    ): tf.Tensor2D => {
+      const { dx, gradients } = adaptedLinearBackward(input, dOutput, weights[name], adapters[name], sum);
+      if (gradients) {
+        ofAdapters[`${name}AdapterA`] = gradients.a;
+        ofAdapters[`${name}AdapterB`] = gradients.b;
+      }
+      return dx;
     };
-    const activationGrad = through("down", saved.activation, dy, linearBackwardInput(dy, weights.down)); // [N, H] -> [N, F]
+    const activationGrad = through("down", saved.activation, dy); // [N, H] -> [N, F]
     const { gateGrad, upGrad, maskGrad } = backwardToProjections(saved, activationGrad, options);
-    const dx = tf.add<tf.Tensor2D>(
-      through("gate", x, gateGrad, linearBackwardInput(gateGrad, weights.gate)),
-      through("up", x, upGrad, linearBackwardInput(upGrad, weights.up)),
-    );
+    const dx = through("up", x, upGrad, through("gate", x, gateGrad));
     const gradients: GatedMlpGradients = { dx, gateGrad, upGrad, activationGrad, ...ofAdapters };
     if (maskGrad) gradients.maskGrad = maskGrad;
     return gradients as unknown as tf.TensorContainerObject;
@@ -203,18 +199,14 @@ function backwardToProjections(
 
 function forward(x: tf.Tensor2D, weights: GatedMlpWeights, options: GatedMlpOptions) {
   const saved = untilDown(x, weights, options);
-  const output = linear(saved.activation, weights.down, weights.downBias);
-  return { output: adapted(saved.activation, output, options.adapters?.down), saved };
-}
-
-function adapted(x: tf.Tensor2D, y: tf.Tensor2D, adapter: LinearAdapter | undefined): tf.Tensor2D {
-  return adapter ? addLinearAdapter(y, x, adapter) : y;
+  const output = adaptedLinear(saved.activation, weights.down, weights.downBias, options.adapters?.down);
+  return { output, saved };
 }
 
 function untilDown(x: tf.Tensor2D, weights: GatedMlpWeights, options: GatedMlpOptions) {
   const { adapters } = options;
-  const gate = adapted(x, linear(x, weights.gate, weights.gateBias), adapters?.gate);
-  const up = adapted(x, linear(x, weights.up, weights.upBias), adapters?.up);
+  const gate = adaptedLinear(x, weights.gate, weights.gateBias, adapters?.gate);
+  const up = adaptedLinear(x, weights.up, weights.upBias, adapters?.up);
   return { gate, up, activation: maskedActivation(gate, up, options) };
 }
 

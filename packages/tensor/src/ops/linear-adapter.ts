@@ -1,6 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { checkShape } from "../check-shape.js";
-import { dropoutMask, type Dropout } from "./dropout-mask.js";
+import { checkShape, type Sizes } from "../check-shape.js";
+import { type AdapterAttributes, runFused } from "../fused-kernels.js";
+import { droppedPositions, dropoutMask, type Dropout } from "./dropout-mask.js";
+import { linear, linearBackwardInput } from "./linear.js";
 
 /**
  * A low-rank change of a linear layer (LoRA, Hu et al. 2021, https://arxiv.org/abs/2106.09685):
@@ -25,51 +27,93 @@ export interface LinearAdapterGradients {
 }
 
 /**
- * `y + scaling * dropout(x) a^T b^T`.
+ * Output of a linear layer with its adapter, `x weight^T + bias + scaling * dropout(x) a^T b^T`; without one, of the layer.
  *
- * @param y - Output of the layer; `[N, O]`. Not disposed.
- * @param x - Input of the layer; `[N, I]`.
+ * @param x - `[N, I]`.
+ * @param weight - `[O, I]`.
+ * @param bias - `[O]`.
  * @returns `[N, O]`. The caller disposes it.
  * @throws {ShapeError} If the shapes do not fit.
  */
-export function addLinearAdapter(y: tf.Tensor2D, x: tf.Tensor2D, adapter: LinearAdapter): tf.Tensor2D {
-  checkLinearAdapter("addLinearAdapter", x, y, adapter);
+export function adaptedLinear(
+  x: tf.Tensor2D,
+  weight: tf.Tensor2D,
+  bias: tf.Tensor1D | undefined,
+  adapter: LinearAdapter | undefined,
+): tf.Tensor2D {
+  if (!adapter) return linear(x, weight, bias);
+  const sizes = checkLinearAdapter("adaptedLinear", x, weight, adapter);
+  if (bias) checkShape("adaptedLinear", "bias", bias, ["O"], sizes);
+  const { a, b } = adapter;
+  const fused =
+    x.shape[0] > 1 && runFused("SdmAdaptedLinear", { x, weight, bias, a, b }, attributes(x, adapter));
+  if (fused) return fused as tf.Tensor2D;
   return tf.tidy(() => {
-    const inner = tf.matMul(dropped(x, adapter), adapter.a, false, true); // [N, I] [r, I]^T -> [N, r]
+    const inner = tf.matMul(dropped(x, adapter), a, false, true); // [N, I] [r, I]^T -> [N, r]
     const scaled = tf.mul<tf.Tensor2D>(inner, effectiveScaling(adapter));
-    return tf.add<tf.Tensor2D>(y, tf.matMul(scaled, adapter.b, false, true)); // [N, r] [O, r]^T -> [N, O]
+    return tf.add<tf.Tensor2D>(linear(x, weight, bias), tf.matMul(scaled, b, false, true)); // [N, r] [O, r]^T -> [N, O]
   });
 }
 
 /**
- * Gradients of the adapter's part of a layer by its input and its matrices.
+ * Gradient of {@link adaptedLinear} by its input and by the matrices of the adapter.
  *
  * @param x - Input of the layer; `[N, I]`.
  * @param dy - Gradient by the output of the layer; `[N, O]`.
- * @returns `dx [N, I]`, to be added to that of the layer, and `gradients`. The caller disposes all three.
+ * @param weight - `[O, I]`.
+ * @param sum - Added to `dx`, where several layers have one input; `[N, I]`. Not disposed.
+ * @returns `dx [N, I]` and, with an adapter, `gradients`. The caller disposes them.
  * @throws {ShapeError} If the shapes do not fit.
  */
-export function linearAdapterBackward(
+export function adaptedLinearBackward(
   x: tf.Tensor2D,
   dy: tf.Tensor2D,
+  weight: tf.Tensor2D,
+  adapter: LinearAdapter | undefined,
+  sum?: tf.Tensor2D,
+): { dx: tf.Tensor2D; gradients?: LinearAdapterGradients } {
+  if (!adapter) {
+    const added = () => tf.add<tf.Tensor2D>(sum!, linearBackwardInput(dy, weight));
+    return { dx: sum ? tf.tidy(added) : linearBackwardInput(dy, weight) };
+  }
+  const where = "adaptedLinearBackward";
+  const sizes = checkLinearAdapter(where, x, weight, adapter);
+  checkShape(where, "dy", dy, ["N", "O"], sizes);
+  if (sum) checkShape(where, "sum", sum, ["N", "I"], sizes);
+  const { a, b } = adapter;
+  const fused =
+    x.shape[0] > 1 &&
+    runFused("SdmAdaptedLinearBackward", { x, dy, weight, a, b, sum }, attributes(x, adapter));
+  const [dx, gradA, gradB] = fused || tf.tidy(() => composeBackward(x, dy, weight, adapter, sum));
+  return { dx: dx as tf.Tensor2D, gradients: { a: gradA as tf.Tensor2D, b: gradB as tf.Tensor2D } };
+}
+
+function composeBackward(
+  x: tf.Tensor2D,
+  dy: tf.Tensor2D,
+  weight: tf.Tensor2D,
   adapter: LinearAdapter,
-): { dx: tf.Tensor2D; gradients: LinearAdapterGradients } {
-  checkLinearAdapter("linearAdapterBackward", x, dy, adapter);
+  sum: tf.Tensor2D | undefined,
+): [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D] {
   const { a, b, dropout } = adapter;
-  const { dx, gradA, gradB } = tf.tidy(() => {
-    const mask = dropout && (dropoutMask(x.shape, dropout) as tf.Tensor2D);
-    const input = mask ? tf.mul<tf.Tensor2D>(x, mask) : x;
-    const scaling = effectiveScaling(adapter);
-    const dInner = tf.mul<tf.Tensor2D>(tf.matMul(dy, b), scaling); // [N, O] [O, r] -> [N, r]
-    const inner = tf.mul<tf.Tensor2D>(tf.matMul(input, a, false, true), scaling); // [N, r]
-    const dInput = tf.matMul<tf.Tensor2D>(dInner, a); // [N, r] [r, I] -> [N, I]
-    return {
-      dx: mask ? tf.mul<tf.Tensor2D>(dInput, mask) : dInput,
-      gradA: tf.matMul<tf.Tensor2D>(dInner, input, true), // [r, I]
-      gradB: tf.matMul<tf.Tensor2D>(dy, inner, true), // [O, r]
-    };
-  });
-  return { dx, gradients: { a: gradA, b: gradB } };
+  const mask = dropout && (dropoutMask(x.shape, dropout) as tf.Tensor2D);
+  const input = mask ? tf.mul<tf.Tensor2D>(x, mask) : x;
+  const scaling = effectiveScaling(adapter);
+  const dInner = tf.mul<tf.Tensor2D>(tf.matMul(dy, b), scaling); // [N, O] [O, r] -> [N, r]
+  const inner = tf.mul<tf.Tensor2D>(tf.matMul(input, a, false, true), scaling); // [N, r]
+  const dInput = tf.matMul<tf.Tensor2D>(dInner, a); // [N, r] [r, I] -> [N, I]
+  const dx = tf.add<tf.Tensor2D>(linearBackwardInput(dy, weight), mask ? tf.mul(dInput, mask) : dInput);
+  return [
+    sum ? tf.add<tf.Tensor2D>(sum, dx) : dx,
+    tf.matMul<tf.Tensor2D>(dInner, input, true), // [r, I]
+    tf.matMul<tf.Tensor2D>(dy, inner, true), // [O, r]
+  ];
+}
+
+function attributes(x: tf.Tensor2D, adapter: LinearAdapter): AdapterAttributes {
+  const { dropout } = adapter;
+  const scaling = effectiveScaling(adapter);
+  return dropout ? { scaling, dropped: droppedPositions(x.size, dropout) } : { scaling };
 }
 
 function dropped(x: tf.Tensor2D, { dropout }: LinearAdapter): tf.Tensor2D {
@@ -81,10 +125,16 @@ function effectiveScaling({ scaling, dropout }: LinearAdapter): number {
   return dropout ? scaling / (1 - dropout.rate) : scaling;
 }
 
-function checkLinearAdapter(where: string, x: tf.Tensor2D, y: tf.Tensor2D, { a, b }: LinearAdapter): void {
-  const sizes = {};
+function checkLinearAdapter(
+  where: string,
+  x: tf.Tensor2D,
+  weight: tf.Tensor2D,
+  { a, b }: LinearAdapter,
+): Sizes {
+  const sizes: Sizes = {};
   checkShape(where, "x", x, ["N", "I"], sizes);
-  checkShape(where, "y", y, ["N", "O"], sizes);
+  checkShape(where, "weight", weight, ["O", "I"], sizes);
   checkShape(where, "adapter.a", a, ["r", "I"], sizes);
   checkShape(where, "adapter.b", b, ["O", "r"], sizes);
+  return sizes;
 }

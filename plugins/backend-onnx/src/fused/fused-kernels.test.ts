@@ -2,11 +2,15 @@ import { Rng } from "@sdmprune/core";
 import { FUSED_KERNEL_NAMES, type FusedKernelName, type FusedKernels, runFused, tf } from "@sdmprune/tensor";
 import {
   adamW,
+  adaptedLinear,
+  adaptedLinearBackward,
   causalAttention,
   causalAttentionBackward,
+  dropoutMask,
   filledTensor,
   gatedMlpBackward,
   gatedMlpSaving,
+  type LinearAdapter,
   rmsNorm,
   rmsNormBackward,
   rotary,
@@ -104,6 +108,43 @@ describe("normalisation and rotation", () => {
       return outputs;
     });
     expectClose(both, 1e-6);
+  });
+});
+
+describe("linear layers with adapters", () => {
+  it.each([
+    ["without dropout", 5, 12, 7, 3, undefined, false],
+    ["with dropout, a bias and a sum", 300, 577, 130, 8, 0.1, true],
+    ["with nearly everything dropped", 64, 96, 40, 1, 0.95, false],
+    ["of one row", 1, 12, 7, 3, 0.5, true],
+  ])("agree with the composition %s", async (_, N, I, O, r, rate, isWhole) => {
+    const shapes = { x: [N, I], weight: [O, I], bias: [O], a: [r, I], b: [O, r], dy: [N, O], sum: [N, I] };
+    const both = await bothWays(shapes, (t) => {
+      const [x, weight, dy] = [t.x, t.weight, t.dy] as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+      const adapter = {
+        ...{ a: t.a as tf.Tensor2D, b: t.b as tf.Tensor2D, scaling: 0.5 },
+        ...(rate !== undefined && { dropout: { rate, seed: 3, label: "layer" } }),
+      };
+      const [bias, sum] = isWhole ? [t.bias as tf.Tensor1D, t.sum as tf.Tensor2D] : [];
+      const given = sum?.dataSync().slice();
+      const y = adaptedLinear(x, weight, bias, adapter);
+      const { dx, gradients } = adaptedLinearBackward(x, dy, weight, adapter, sum);
+      expect(sum?.dataSync()).toEqual(given);
+      return { y, dx, dA: gradients!.a, dB: gradients!.b };
+    });
+    expectClose(both);
+  });
+
+  it("give what is dropped the gradient of the layer alone, to the bit", async () => {
+    await tf.setBackend("onnx");
+    const random = (rows: number, columns: number) => tf.randomNormal([rows, columns], 0, 1, "float32", 5);
+    const [x, weight, dy] = [random(40, 30), random(20, 30), random(40, 20)] as tf.Tensor2D[];
+    const dropout = { rate: 0.3, seed: 1, label: "layer" };
+    const adapter = { a: random(4, 30), b: random(20, 4), scaling: 2, dropout } as LinearAdapter;
+    const plain = adaptedLinearBackward(x!, dy!, weight!, undefined).dx.dataSync();
+    const adapted = adaptedLinearBackward(x!, dy!, weight!, adapter).dx.dataSync();
+    const kept = dropoutMask([40, 30], dropout).dataSync();
+    kept.forEach((isKept, i) => expect(adapted[i] === plain[i]).toBe(isKept === 0));
   });
 });
 

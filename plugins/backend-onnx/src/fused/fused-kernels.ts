@@ -1,5 +1,6 @@
 import type { NativeKernel } from "../kernels/native-kernel.js";
 import { adamWKernel } from "./adam-w.js";
+import { adaptedLinearBackwardKernel, adaptedLinearKernel } from "./adapted-linear.js";
 import { causalAttentionBackwardKernel, causalAttentionKernel } from "./causal-attention.js";
 import { expSumKernel } from "./exp-sum.js";
 import { fillKernel } from "./fill.js";
@@ -14,6 +15,8 @@ export const fusedKernels: readonly NativeKernel[] = [
   rmsNormKernel,
   rmsNormBackwardKernel,
   rotaryKernel,
+  adaptedLinearKernel,
+  adaptedLinearBackwardKernel,
   causalAttentionKernel,
   causalAttentionBackwardKernel,
   gatedActivationKernel,
