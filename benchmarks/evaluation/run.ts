@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { argv, execArgv, execPath } from "node:process";
@@ -95,14 +95,36 @@ async function main(): Promise<void> {
   await writeEvaluationPage();
 }
 
-/** One file per task, the same for both sides. */
+/**
+ * One file per task, the same for both sides: of documents from all over the split, since texts of one sort tend to stand
+ * together, short ones first in HellaSwag.
+ */
 async function writeRequests(cases: readonly EvaluationCase[], data: string, folder: string): Promise<void> {
   const run = (await createHost()).createRun();
   for (const { name, documents } of cases) {
     const path = join(folder, `${name}.jsonl`);
-    await dumpRequests(run, { tasks: [name], dataDir: data, limit: documents, path });
+    await dumpRequests(run, { tasks: [name], dataDir: data, path });
+    const all = requestsByDocument((await readFile(path, "utf8")).trimEnd().split("\n"));
+    const chosen = Array.from(
+      { length: documents },
+      (_, i) => all[Math.floor((i * all.length) / documents)]!,
+    );
+    await writeFile(path, chosen.flatMap((lines) => lines.map((line) => `${line}\n`)).join(""));
   }
   await run.dispose();
+}
+
+/** Lines of requests, those of one document together: they follow each other and have one context. */
+function requestsByDocument(lines: readonly string[]): string[][] {
+  const documents: string[][] = [];
+  let last: string | undefined;
+  for (const line of lines) {
+    const [context, continuation] = JSON.parse(line) as string[];
+    if (continuation !== undefined && context === last) documents.at(-1)!.push(line);
+    else documents.push([line]);
+    last = context;
+  }
+  return documents;
 }
 
 async function measure(

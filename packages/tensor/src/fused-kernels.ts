@@ -116,6 +116,21 @@ export interface FusedKernels {
   };
 
   /**
+   * `SdmCausalAttention` of many sequences that lie one after another: each segment's own tokens are the queries, and the
+   * tokens it sees, in order and its own last, the keys. A segment's result does not depend on the others.
+   * Returns `out [1,N,Nq,D]`.
+   */
+  SdmSegmentedAttention: {
+    inputs: {
+      /** `[1,N,Nq,D]` */ q: tf.Tensor;
+      /** `[1,N,Nkv,D]` */ k: tf.Tensor;
+      /** `[1,N,Nkv,D]` */ v: tf.Tensor;
+    };
+    attrs: { scale: number; segments: readonly SegmentView[] };
+    outputs: tf.Tensor;
+  };
+
+  /**
    * `a[n,f] = act(gate[n,f]) * up[n,f]`, times `mask[f]` if given. `silu(g) = g * sigmoid(g)`;
    * `gelu(g) = g/2 * (1 + erf(g / sqrt 2))`; `gelu_pytorch_tanh(g) = g/2 * (1 + tanh(sqrt(2/pi) * (g + 0.044715 g^3)))`;
    * `relu(g) = max(g, 0)`. Returns `a [N,F]`.
@@ -266,6 +281,16 @@ export interface AdamWAttributes {
   readonly rootCorrection: number;
 }
 
+/** A run of tokens: the first one, and the one after the last. */
+export type TokenRange = readonly [start: number, end: number];
+
+/** Where a packed segment's tokens lie, and the tokens that it sees. */
+export interface SegmentView {
+  readonly own: TokenRange;
+  /** In order, its own last. */
+  readonly seen: readonly TokenRange[];
+}
+
 export type FusedKernelName = keyof FusedKernels;
 
 /** Activation of a gated MLP, by its name in `config.json` (`hidden_act`). */
@@ -280,6 +305,7 @@ export const FUSED_KERNEL_NAMES = [
   "SdmAdaptedLinearBackward",
   "SdmCausalAttention",
   "SdmCausalAttentionBackward",
+  "SdmSegmentedAttention",
   "SdmGatedActivation",
   "SdmGatedActivationBackward",
   "SdmNeuronScore",

@@ -7,7 +7,14 @@ export type {
   TensorBackend,
 } from "./backend.js";
 export { FUSED_KERNEL_NAMES, runFused } from "./fused-kernels.js";
-export type { AdamWAttributes, FusedKernelName, FusedKernels, GatedActivationName } from "./fused-kernels.js";
+export type {
+  AdamWAttributes,
+  FusedKernelName,
+  FusedKernels,
+  GatedActivationName,
+  SegmentView,
+  TokenRange,
+} from "./fused-kernels.js";
 export { adamW } from "./ops/adam-w.js";
 export type { AdamWOptions, AdamWState } from "./ops/adam-w.js";
 export { causalAttention, causalAttentionBackward } from "./ops/causal-attention.js";

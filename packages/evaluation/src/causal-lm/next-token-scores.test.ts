@@ -48,7 +48,8 @@ describe("nextTokenScores", () => {
     const vocabSize = 4097;
     const hidden = tf.tensor2d([[1]]);
     const logits = [0, ...new Array<number>(vocabSize - 1).fill(-22)];
-    const chunk = () => Promise.resolve(tf.tensor2d(logits, [vocabSize, 1]));
+    const chunk = (start: number, end: number) =>
+      Promise.resolve(tf.tensor2d(logits.slice(start, end), [end - start, 1]));
     const head = { vocabSize, chunkSize: vocabSize, chunk };
     const [score] = await nextTokenScores(head, hidden, [{ row: 0, token: 0 }]);
     const tail = (vocabSize - 1) * Math.exp(-22); // 1.1e-6, of terms of 2.8e-10

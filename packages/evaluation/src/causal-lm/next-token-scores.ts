@@ -13,8 +13,12 @@ export interface TokenScore {
   readonly isGreedy: boolean;
 }
 
-/** Logits held at a time. */
-const BLOCK_LOGITS = 1 << 22;
+/**
+ * Rows and tokens of the vocabulary whose logits are held at a time: few enough to stay in the cores' cache, and enough of
+ * both for the product to be quick. The second is fixed, so that a row's sums do not depend on the other rows.
+ */
+const BLOCK_ROWS = 1024;
+const CHUNK_TOKENS = 2048;
 
 /**
  * Scores tokens. Logits are float32, and made only for the rows that are asked about, by blocks of rows and chunks of
@@ -29,22 +33,30 @@ export async function nextTokenScores(
   queries: readonly TokenQuery[],
 ): Promise<TokenScore[]> {
   const asked = rowsAsked(queries);
-  const perBlock = Math.max(1, Math.floor(BLOCK_LOGITS / Math.min(head.chunkSize, head.vocabSize)));
-  for (let start = 0; start < head.vocabSize; start += head.chunkSize) {
-    const weight = await head.chunk(start, Math.min(start + head.chunkSize, head.vocabSize));
-    try {
-      for (let first = 0; first < asked.length; first += perBlock) {
-        const block = asked.slice(first, first + perBlock);
-        const logits = blockLogits(hidden, block, weight);
-        try {
-          await addChunk(block, logits, start);
-        } finally {
-          logits.dispose();
-        }
-      }
-    } finally {
-      weight.dispose();
+  const width = Math.min(CHUNK_TOKENS, head.chunkSize);
+  const blocks: { rows: AskedRow[]; hidden: tf.Tensor2D }[] = [];
+  try {
+    for (let first = 0; first < asked.length; first += BLOCK_ROWS) {
+      const rows = asked.slice(first, first + BLOCK_ROWS);
+      blocks.push({ rows, hidden: hiddenOf(rows, hidden) });
     }
+    for (let start = 0; start < head.vocabSize; start += width) {
+      const weight = await head.chunk(start, Math.min(start + width, head.vocabSize)); // [C, H]
+      try {
+        for (const block of blocks) {
+          const logits: tf.Tensor2D = tf.matMul(block.hidden, weight, false, true);
+          try {
+            await addChunk(block.rows, logits, start);
+          } finally {
+            logits.dispose();
+          }
+        }
+      } finally {
+        weight.dispose();
+      }
+    }
+  } finally {
+    for (const block of blocks) block.hidden.dispose();
   }
   const scores = new Array<TokenScore>(queries.length);
   for (const { max, sum, tokens } of asked) {
@@ -82,15 +94,10 @@ function rowsAsked(queries: readonly TokenQuery[]): AskedRow[] {
   return [...asked.values()];
 }
 
-/** `[rows, C]` logits of some rows and a chunk `[C, H]` of the vocabulary. */
-function blockLogits(hidden: tf.Tensor2D, block: readonly AskedRow[], weight: tf.Tensor2D): tf.Tensor2D {
-  return tf.tidy(() => {
-    const rows = tf.tensor1d(
-      block.map(({ row }) => row),
-      "int32",
-    );
-    return tf.matMul(tf.gather(hidden, rows), weight, false, true);
-  });
+/** The hidden states of some rows; `[rows, H]`. */
+function hiddenOf(asked: readonly AskedRow[], hidden: tf.Tensor2D): tf.Tensor2D {
+  const rows = asked.map(({ row }) => row);
+  return tf.tidy(() => tf.gather<tf.Tensor2D>(hidden, tf.tensor1d(rows, "int32")));
 }
 
 /** Takes the logits of a chunk of the vocabulary, the first of which is token `start`, into what is known of the rows. */

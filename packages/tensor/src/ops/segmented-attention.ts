@@ -1,6 +1,7 @@
 import { ShapeError } from "@sdmprune/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { checkShape, type Sizes } from "../check-shape.js";
+import { runFused, type SegmentView, type TokenRange } from "../fused-kernels.js";
 import {
   causalAttention,
   causalAttentionBackward,
@@ -36,6 +37,8 @@ export function segmentedAttention(
 ): tf.Tensor4D {
   const { N } = checkSegmented("segmentedAttention", q, k, v);
   const views = segmentViews(segments, N!);
+  const fused = runFused("SdmSegmentedAttention", { q, k, v }, { scale, segments: views });
+  if (fused) return fused as tf.Tensor4D;
   return tf.tidy(() => {
     const parts = views.map(({ own, seen }) =>
       causalAttention(tokens(q, [own]), tokens(k, seen), tokens(v, seen), { scale }),
@@ -107,16 +110,6 @@ function chain(segments: readonly AttentionSegment[], index: number): number[] {
 
 function joined(parts: tf.Tensor4D[]): tf.Tensor4D {
   return parts.length === 1 ? parts[0]! : tf.concat(parts, 1);
-}
-
-/** A run of tokens: the first one, and the one after the last. */
-type TokenRange = readonly [start: number, end: number];
-
-interface SegmentView {
-  /** The segment's tokens. */
-  readonly own: TokenRange;
-  /** The tokens of its chain, its own last. */
-  readonly seen: readonly TokenRange[];
 }
 
 function segmentViews(segments: readonly AttentionSegment[], numTokens: number): SegmentView[] {

@@ -1,3 +1,4 @@
+import type { SegmentView, TokenRange } from "@sdmprune/tensor";
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { nativeKernel } from "../kernels/native-kernel.js";
 import { integers } from "../kernels/reduction.js";
@@ -6,9 +7,17 @@ import type { GraphBuilder, GraphValue } from "../runtime/graph-builder.js";
 import { program, type Program, type TensorView } from "../runtime/program.js";
 
 /**
- * Scores held at a time, for all heads and a block of queries: never `[heads, T, S]` for long sequences. Blocks also
- * leave out the keys that none of their queries sees, which is nearly half of them. A quarter of this is slower, and
- * more no faster as long as {@link ENOUGH_QUERIES} fit.
+ * Forward, the queries of a block: never `[heads, T, S]` for long sequences. Blocks also leave out the keys that none of
+ * their queries sees, which is nearly half of them. Half and twice as many are no faster.
+ */
+const BLOCK_QUERIES = 64;
+
+/** Up to this many scores of all heads, waking another thread takes longer than what it would do. */
+const SCORES_OF_ONE_THREAD = 1 << 16;
+
+/**
+ * Backward, the scores held at a time, for all heads and a block of queries. A quarter of this is slower, and more no faster
+ * as long as {@link ENOUGH_QUERIES} fit.
  */
 const BLOCK_SCORES = 1 << 20;
 
@@ -48,14 +57,74 @@ export const causalAttentionKernel = nativeKernel<Inputs, { scale: number }>(
   "graph",
   ({ inputs, attrs: { scale }, backend }) => {
     const sizes = sizesOf(inputs);
-    const p = forwardProgram(scale, inputs.bias !== undefined);
     const { tensor, values } = backend.allocate(inputs.q.shape, "float32");
-    for (const block of blocks(sizes)) {
-      p.run(blockInputs(backend, inputs, sizes, block), [queries(values, sizes, block)]);
+    const [q, k, v] = [inputs.q, inputs.k, inputs.v].map((t) => backend.values(t)) as [
+      Floats,
+      Floats,
+      Floats,
+    ];
+    for (const block of blocks(sizes, BLOCK_QUERIES)) {
+      attend(
+        sizes,
+        scale,
+        [queries(q, sizes, block), keys(k, sizes, block), keys(v, sizes, block)],
+        queries(values, sizes, block),
+        inputs.bias && biasInputs(backend, inputs.bias, block),
+      );
     }
     return tensor;
   },
 );
+
+/** Attention of every segment's own tokens to those that it sees. */
+export const segmentedAttentionKernel = nativeKernel<
+  { q: TensorInfo; k: TensorInfo; v: TensorInfo },
+  { scale: number; segments: readonly SegmentView[] }
+>("SdmSegmentedAttention", "graph", ({ inputs, attrs: { scale, segments }, backend }) => {
+  const { heads, group, D } = sizesOf(inputs);
+  const { tensor, values } = backend.allocate(inputs.q.shape, "float32");
+  const [q, k, v] = [inputs.q, inputs.k, inputs.v].map((t) => backend.values(t)) as [Floats, Floats, Floats];
+  const numSeen = segments.map(({ seen }) => seen.reduce((sum, [start, end]) => sum + end - start, 0));
+  const joined = backend.allocate([2, Math.max(...numSeen), heads * D], "float32"); // keys, and values
+  const [kJoined, vJoined] = halves(joined.values);
+  for (const [i, { own, seen }] of segments.entries()) {
+    const sizes = { B: 1, T: own[1] - own[0], S: numSeen[i]!, heads, group, D };
+    const [qOwn, outOwn] = [q, values].map((data) => runOf(data, heads * group * D, own)) as [Floats, Floats];
+    const kSeen = runsOf(k, heads * D, seen, kJoined);
+    const vSeen = runsOf(v, heads * D, seen, vJoined);
+    for (const block of blocks(sizes, BLOCK_QUERIES)) {
+      attend(
+        sizes,
+        scale,
+        [queries(qOwn, sizes, block), keys(kSeen, sizes, block), keys(vSeen, sizes, block)],
+        queries(outOwn, sizes, block),
+      );
+    }
+  }
+  backend.disposeIntermediateTensorInfo(joined.tensor);
+  return tensor;
+});
+
+function halves(values: Floats): [Floats, Floats] {
+  return [values.subarray(0, values.length / 2), values.subarray(values.length / 2)];
+}
+
+/** The values of a run of tokens, `width` each. */
+function runOf(values: Floats, width: number, [start, end]: TokenRange): Floats {
+  return values.subarray(start * width, end * width);
+}
+
+/** The values of several runs one after another: in place if it is one, else copied to `target`. */
+function runsOf(values: Floats, width: number, ranges: readonly TokenRange[], target: Floats): Floats {
+  if (ranges.length === 1) return runOf(values, width, ranges[0]!);
+  let length = 0;
+  for (const range of ranges) {
+    const run = runOf(values, width, range);
+    target.set(run, length);
+    length += run.length;
+  }
+  return target.subarray(0, length);
+}
 
 /** Gradient of it by queries, keys and values; the attention weights are computed anew. */
 export const causalAttentionBackwardKernel = nativeKernel<Inputs & { dOut: TensorInfo }, { scale: number }>(
@@ -73,7 +142,7 @@ export const causalAttentionBackwardKernel = nativeKernel<Inputs & { dOut: Tenso
       v: backend.allocate([sizes.S, sizes.heads, sizes.D], "float32"),
     };
     // The last block of a batch row sees all keys: it comes first and sets what the others add to.
-    for (const block of blocks(sizes).reverse()) {
+    for (const block of blocks(sizes, backwardQueries(sizes)).reverse()) {
       const isFirst = block.to === sizes.T;
       const own = { k: keys(dk.values, sizes, block), v: keys(dv.values, sizes, block) };
       const shared = {
@@ -101,10 +170,13 @@ function sizesOf({ q, k }: Inputs): Sizes {
   return { B, T, S, heads, group: numQueryHeads / heads, D };
 }
 
-function blocks({ B, T, S, heads, group }: Sizes): Block[] {
+function backwardQueries({ S, heads, group }: Sizes): number {
   const fittingIn = (numScores: number) => Math.max(1, Math.floor(numScores / (heads * group * S)));
-  const fitting = Math.max(fittingIn(BLOCK_SCORES), Math.min(ENOUGH_QUERIES, fittingIn(MAX_BLOCK_SCORES)));
-  const perRow = Math.ceil(T / fitting);
+  return Math.max(fittingIn(BLOCK_SCORES), Math.min(ENOUGH_QUERIES, fittingIn(MAX_BLOCK_SCORES)));
+}
+
+function blocks({ B, T, S }: Sizes, queriesOfBlock: number): Block[] {
+  const perRow = Math.ceil(T / queriesOfBlock);
   const size = Math.ceil(T / perRow);
   const result: Block[] = [];
   for (let b = 0; b < B; b++) {
@@ -142,7 +214,7 @@ function blockInputs(
   block: Block,
 ): TensorView[] {
   const { heads, group, D } = sizes;
-  const { b, from, to, keys: numKeys } = block;
+  const { from, to, keys: numKeys } = block;
   const rows = to - from;
   const inputs: TensorView[] = [
     queries(backend.values(q), sizes, block),
@@ -155,20 +227,26 @@ function blockInputs(
     integers([rows, numKeys]),
     { data: BigInt64Array.of(BigInt(numKeys - rows + 1)), dims: [] },
   ];
-  if (bias) {
-    const [batch, biasHeads, biasRows, biasKeys] = bias.shape as [number, number, number, number];
-    const width = biasHeads * biasRows * biasKeys;
-    const start = batch === 1 ? 0 : b * width;
-    inputs.push(
-      { data: backend.values(bias).subarray(start, start + width), dims: [biasHeads, biasRows, biasKeys] },
-      integers([biasRows === 1 ? 0 : from, 0]),
-      integers([biasRows === 1 ? 1 : to, biasKeys === 1 ? 1 : numKeys]),
-    );
-  }
+  if (bias) inputs.push(...biasInputs(backend, bias, block));
   return inputs;
 }
 
-/** The values that both directions begin with. */
+function biasInputs(
+  backend: OnnxBackend,
+  bias: TensorInfo,
+  { b, from, to, keys: numKeys }: Block,
+): TensorView[] {
+  const [batch, biasHeads, biasRows, biasKeys] = bias.shape as [number, number, number, number];
+  const width = biasHeads * biasRows * biasKeys;
+  const start = batch === 1 ? 0 : b * width;
+  return [
+    { data: backend.values(bias).subarray(start, start + width), dims: [biasHeads, biasRows, biasKeys] },
+    integers([biasRows === 1 ? 0 : from, 0]),
+    integers([biasRows === 1 ? 1 : to, biasKeys === 1 ? 1 : numKeys]),
+  ];
+}
+
+/** What the backward pass begins with. */
 interface Weights {
   /** `[heads, group * rows, D]` */
   q: GraphValue;
@@ -198,24 +276,67 @@ function attentionWeights(g: GraphBuilder, scale: number, hasBias: boolean): Wei
   const k = g.op("Transpose", [kIn], { perm: [1, 0, 2] });
   const v = g.op("Transpose", [vIn], { perm: [1, 0, 2] });
   let scores = g.op("Reshape", [g.matMul(q, k, { transposeB: true, alpha: scale }), scoresShape]);
-  if (hasBias) {
-    const [bias, starts, ends] = [g.input("float32"), g.input("int64"), g.input("int64")];
-    scores = g.op("Add", [scores, g.op("Slice", [bias, starts, ends, g.integers(1, 2)])]);
-  }
-  const mask = g.op("Trilu", [g.op("Expand", [g.scalar(HIDDEN), maskShape]), firstHidden], { upper: 1 });
+  if (hasBias) scores = g.op("Add", [scores, slicedBias(g)]);
+  const mask = causalMask(g, maskShape, firstHidden);
   const p = g.op("Softmax", [g.op("Add", [scores, mask])], { axis: -1 });
   return { q, k, v, p: g.op("Reshape", [p, weightsShape]), grouped, ungrouped };
 }
 
-function forwardProgram(scale: number, hasBias: boolean): Program {
-  return program(
-    `SdmCausalAttention ${scale}${hasBias ? " bias" : ""}`,
-    (g) => {
-      const { p, v, ungrouped } = attentionWeights(g, scale, hasBias);
-      g.output(ungrouped(g.matMul(p, v)), "float32");
-    },
-    { computeBound: true, keepScratch: true },
+/** Fills `out` with the attention of a block's queries. Views as {@link queries} and {@link keys} make them. */
+function attend(
+  sizes: Sizes,
+  scale: number,
+  [q, k, v]: readonly [TensorView, TensorView, TensorView],
+  out: TensorView,
+  bias?: readonly TensorView[],
+): void {
+  const [rows, numKeys] = [q.dims[0]!, k.dims[0]!];
+  const numHeads = sizes.heads * sizes.group;
+  const isSmall = numHeads * rows * numKeys <= SCORES_OF_ONE_THREAD;
+  const flat = ({ data, dims }: TensorView): TensorView => ({
+    data,
+    dims: [1, dims[0]!, dims.slice(1).reduce((product, size) => product * size, 1)],
+  });
+  const firstHidden = { data: BigInt64Array.of(BigInt(numKeys - rows + 1)), dims: [] };
+  forwardProgram(numHeads, sizes.heads, scale, bias !== undefined, isSmall).run(
+    [flat(q), flat(k), flat(v), integers([rows, numKeys]), firstHidden, ...(bias ?? [])],
+    [flat(out)],
   );
+}
+
+function forwardProgram(
+  numHeads: number,
+  numKeyValueHeads: number,
+  scale: number,
+  hasBias: boolean,
+  isSmall: boolean,
+): Program {
+  return program(
+    `SdmCausalAttention ${numHeads}/${numKeyValueHeads} ${scale}${hasBias ? " bias" : ""}${isSmall ? " small" : ""}`,
+    (g) => {
+      const [q, k, v] = [g.input("float32"), g.input("float32"), g.input("float32")]; // [1, rows, heads * D]
+      let mask = causalMask(g, g.input("int64"), g.input("int64"));
+      if (hasBias) mask = g.op("Add", [slicedBias(g), mask]);
+      const attributes = {
+        q_num_heads: numHeads,
+        kv_num_heads: numKeyValueHeads,
+        scale: { float: scale },
+      };
+      g.output(g.op("Attention", [q, k, v, mask], attributes), "float32");
+    },
+    { computeBound: true, keepScratch: true, ...(isSmall && { threads: 1 }) },
+  );
+}
+
+/** 0 for the keys that a query sees, {@link HIDDEN} for the others; `[rows, keys]`. */
+function causalMask(g: GraphBuilder, shape: GraphValue, firstHidden: GraphValue): GraphValue {
+  return g.op("Trilu", [g.op("Expand", [g.scalar(HIDDEN), shape]), firstHidden], { upper: 1 });
+}
+
+/** A block's part of the bias; its inputs are those of {@link biasInputs}. */
+function slicedBias(g: GraphBuilder): GraphValue {
+  const [bias, starts, ends] = [g.input("float32"), g.input("int64"), g.input("int64")];
+  return g.op("Slice", [bias, starts, ends, g.integers(1, 2)]);
 }
 
 function backwardProgram(scale: number, hasBias: boolean): Program {

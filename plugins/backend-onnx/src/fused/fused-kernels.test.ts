@@ -18,6 +18,7 @@ import {
   rotaryFrequencies,
   rotaryTables,
   sdmNeuronScore,
+  segmentedAttention,
   softmaxSums,
 } from "@sdmprune/tensor";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -189,6 +190,36 @@ describe("attention", () => {
       T > 100 ? "onnx" : "cpu",
     );
     expectClose(both);
+  });
+});
+
+describe("segmentedAttention", () => {
+  it("agrees with the composition for continuations of shared contexts", async () => {
+    const segments = [
+      { length: 90 }, // two blocks of queries
+      { length: 7, after: 0 },
+      { length: 1, after: 0 },
+      { length: 5, after: 1 },
+      { length: 12 },
+    ];
+    const both = await bothWays({ q: [1, 115, 6, 4], k: [1, 115, 2, 4], v: [1, 115, 2, 4] }, (inputs) => {
+      const t = inputs as Record<string, tf.Tensor4D>;
+      return { out: segmentedAttention(t.q!, t.k!, t.v!, segments, { scale: 0.5 }) };
+    });
+    expectClose(both);
+  });
+
+  it("gives a segment the same bits alone and among others", () => {
+    const t = (heads: number, seed: number) => tf.randomNormal([1, 40, heads, 8], 0, 1, "float32", seed);
+    const [q, k, v] = [t(4, 1), t(2, 2), t(2, 3)] as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
+    const segments = [{ length: 10 }, { length: 9 }, { length: 8, after: 0 }, { length: 13, after: 1 }];
+    const all = segmentedAttention(q, k, v, segments, { scale: 0.3 });
+    const part = (x: tf.Tensor4D) =>
+      tf.concat([tf.slice(x, [0, 10], [-1, 9]), tf.slice(x, [0, 27], [-1, 13])], 1);
+    const alone = segmentedAttention(part(q), part(k), part(v), [{ length: 9 }, { length: 13, after: 0 }], {
+      scale: 0.3,
+    });
+    expect([...part(all).dataSync()]).toEqual([...alone.dataSync()]);
   });
 });
 

@@ -1,7 +1,11 @@
 import type { NativeKernel } from "../kernels/native-kernel.js";
 import { adamWKernel } from "./adam-w.js";
 import { adaptedLinearBackwardKernel, adaptedLinearKernel } from "./adapted-linear.js";
-import { causalAttentionBackwardKernel, causalAttentionKernel } from "./causal-attention.js";
+import {
+  causalAttentionBackwardKernel,
+  causalAttentionKernel,
+  segmentedAttentionKernel,
+} from "./causal-attention.js";
 import { expSumKernel } from "./exp-sum.js";
 import { fillKernel } from "./fill.js";
 import { gatedActivationBackwardKernel, gatedActivationKernel } from "./gated-activation.js";
@@ -19,6 +23,7 @@ export const fusedKernels: readonly NativeKernel[] = [
   adaptedLinearBackwardKernel,
   causalAttentionKernel,
   causalAttentionBackwardKernel,
+  segmentedAttentionKernel,
   gatedActivationKernel,
   gatedActivationBackwardKernel,
   neuronScoreKernel,

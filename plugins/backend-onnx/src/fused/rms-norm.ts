@@ -1,6 +1,7 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core";
 import { nativeKernel } from "../kernels/native-kernel.js";
 import type { GraphBuilder, GraphValue } from "../runtime/graph-builder.js";
+import { program } from "../runtime/program.js";
 
 import { newRows, rowsOf, runByRows, scalar, tileProgram } from "../runtime/row-tiles.js";
 
@@ -10,15 +11,14 @@ export const rmsNormKernel = nativeKernel<{ x: TensorInfo; weight: TensorInfo },
   "graph",
   ({ inputs: { x, weight }, attrs: { eps }, backend }) => {
     const [N, H] = x.shape as [number, number];
-    const p = tileProgram("SdmRmsNorm", (g) => {
-      const input = g.input("float32");
-      const scale = g.input("float32");
-      const normal = g.op("Mul", [input, inverseRms(g, input, g.input("float32"), g.input("float32"))]);
-      g.output(g.op("Mul", [normal, scale]), "float32");
+    const p = program(`SdmRmsNorm ${eps}`, (g) => {
+      const [input, scale] = [g.input("float32"), g.input("float32")];
+      g.output(g.op("SimplifiedLayerNormalization", [input, scale], { epsilon: { float: eps } }), "float32");
     });
-    const y = newRows(backend, x.shape, [H]);
-    runByRows(p, N, [rowsOf(backend, x, [H])], [backend.view(weight), scalar(1 / H), scalar(eps)], [y]);
-    return y.tensor;
+    return backend.run1(p, [backend.view(x, [N, H]), backend.view(weight)], {
+      shape: x.shape,
+      dtype: "float32",
+    });
   },
 );
 

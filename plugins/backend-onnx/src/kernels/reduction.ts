@@ -129,6 +129,16 @@ function bytewise(opType: string): () => Formula {
   return () => (g, x, axes) => g.cast(g.op(opType, [g.cast(x, "int32"), axes], { keepdims: 1 }), "bool");
 }
 
+/** Whether some value is NaN, or infinities of both signs are there: one quick pass, where looking for NaN takes several. */
+function mayHoldNaN({ data }: TensorView): boolean {
+  const p = program("sum of all", (g) =>
+    g.output(g.op("ReduceSum", [g.input("float32")], { keepdims: 0 }), "float32"),
+  );
+  const sum = new Float32Array(1);
+  p.run([{ data, dims: [(data as Float32Array).length] }], [{ data: sum, dims: [] }]);
+  return Number.isNaN(sum[0]);
+}
+
 /** Index of the largest or smallest; as in tfjs, NaN never wins unless it is the first and nothing compares. */
 function argument(kernelName: "ArgMax" | "ArgMin", worst: number): NativeKernel {
   return nativeKernel<{ x: TensorInfo }, { axis: number | number[] }>(
@@ -138,6 +148,18 @@ function argument(kernelName: "ArgMax" | "ArgMin", worst: number): NativeKernel 
       const size = util.sizeFromShape(x.shape);
       if (x.dtype !== "float32" || size === 0 || isSmall(size)) return undefined;
       const [axis] = util.parseAxisParam(attrs.axis, x.shape) as [number];
+      const outer = util.sizeFromShape(x.shape.slice(0, axis));
+      const inner = util.sizeFromShape(x.shape.slice(axis + 1));
+      const shape = x.shape.filter((_, i) => i !== axis);
+      const view = backend.view(x, [outer, x.shape[axis]!, inner]);
+      const output = { shape, dtype: "int32", dims: [outer, 1, inner] } as const;
+      if (!mayHoldNaN(view)) {
+        const p = program(`${kernelName} without NaN`, (g) => {
+          const attributes = { axis: 1, keepdims: 1, select_last_index: 0 };
+          g.output(g.cast(g.op(kernelName, [g.input("float32")], attributes), "int32"), "int32");
+        });
+        return backend.run1(p, [view], output);
+      }
       const p = program(kernelName, (g) => {
         const value = g.input("float32"); // [outer, axis, inner]
         const first = g.op("Slice", [value, g.integers(0), g.integers(1), g.integers(1)]);
@@ -149,11 +171,7 @@ function argument(kernelName: "ArgMax" | "ArgMin", worst: number): NativeKernel 
         const zero = g.op("Sub", [index, index]);
         g.output(select(g, g.op("IsNaN", [first]), zero, index), "int32");
       });
-      const outer = util.sizeFromShape(x.shape.slice(0, axis));
-      const inner = util.sizeFromShape(x.shape.slice(axis + 1));
-      const shape = x.shape.filter((_, i) => i !== axis);
-      const view = backend.view(x, [outer, x.shape[axis]!, inner]);
-      return backend.run1(p, [view], { shape, dtype: "int32", dims: [outer, 1, inner] });
+      return backend.run1(p, [view], output);
     },
     "dtypes other than float32",
   );

@@ -25,8 +25,8 @@ const INT = 2;
 const STRING = 3;
 const INTS = 7;
 
-const IR_VERSION = 9;
-const OPSET = 21;
+const IR_VERSION = 11;
+const OPSET = 23;
 const MICROSOFT = "com.microsoft";
 
 let proto: typeof onnx | undefined;

@@ -31,13 +31,16 @@ class LoadedProgram implements Program {
   readonly #inputs: readonly { name: string; type: ElementType }[];
   readonly #outputs: readonly { name: string; type: ElementType }[];
 
-  constructor(graph: GraphBuilder, { computeBound = false, keepScratch = false }: ProgramOptions) {
+  constructor(
+    graph: GraphBuilder,
+    { computeBound = false, keepScratch = false, threads: ownThreads }: ProgramOptions,
+  ) {
     this.#inputs = graph.inputs;
     this.#outputs = graph.outputs;
     this.#session = nativeBinding().createSession();
     const model = graph.encode();
     this.#session.loadModel(model.buffer, model.byteOffset, model.byteLength, {
-      intraOpNumThreads: computeBound ? threads : Math.min(threads, MEMORY_BOUND_THREADS),
+      intraOpNumThreads: ownThreads ?? (computeBound ? threads : Math.min(threads, MEMORY_BOUND_THREADS)),
       interOpNumThreads: 1,
       executionMode: "sequential",
       enableCpuMemArena: keepScratch,
@@ -85,6 +88,8 @@ export interface ProgramOptions {
    * on whole tensors would sit on as much memory as the largest tensor it ever saw. Default: false.
    */
   keepScratch?: boolean;
+  /** For work so small that waking another thread takes longer. Default: all, or what saturates the memory. */
+  threads?: number;
 }
 
 /**
