@@ -63,7 +63,14 @@ export async function train(run: Run, asked: TrainRequest): Promise<TrainResult>
 
   const identity = await trainingIdentity(run, request, { model, teacher, data, lora, maxLength });
   const { resume = false, force = false, keepCheckpoints: keepLast = 2 } = request;
-  await startEngine(run, request); // checkpoints are read into its tensors
+  const { recompute, poolBytes } = planTrainingMemory(run, {
+    config: model.config,
+    tokens: maxLength * batchSize,
+    mode,
+    teacher: teacher?.config,
+    budget: await memoryBudget(request.memory),
+  });
+  await startEngine(run, { ...request, poolBytes }); // checkpoints are read into its tensors
   const {
     folder,
     saved,
@@ -73,13 +80,6 @@ export async function train(run: Run, asked: TrainRequest): Promise<TrainResult>
     run.progress({ type: "info", message: `going on after step ${saved.step} of ${plan.totalSteps}` });
   else if (resume) run.progress({ type: "info", message: `No checkpoint in ${output}; starting anew.` });
 
-  const recompute = planTrainingMemory(run, {
-    config: model.config,
-    tokens: maxLength * batchSize,
-    mode,
-    teacher: teacher?.config,
-    budget: await memoryBudget(request.memory),
-  });
   const student = await model.family.load(model.checkpoint, model.config);
   let teacherModel: CausalLM | undefined;
   let trainable: Trainable | undefined;

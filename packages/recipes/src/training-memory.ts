@@ -16,11 +16,22 @@ const FLOAT = 4;
 /** Node, the engine, tokenizer and data. */
 const PROCESS_BYTES = 600 * 2 ** 20;
 
+/** How a training stays within its memory. */
+export interface TrainingMemoryPlan {
+  /** Whether activations are to be computed again going backward. */
+  readonly recompute: boolean;
+  /** Bytes of freed results that the engine keeps; undefined for its default. */
+  readonly poolBytes: number | undefined;
+}
+
+/** Freed results that any engine keeps. */
+const LEAST_POOL_BYTES = 512 * 2 ** 20;
+
 /**
- * Whether activations are to be computed again going backward, for want of memory. Says so if the user asked or if it is not
- * the plain way.
+ * What a training does with its memory. Where there is room, all activations of a step stay for the next one to write into: new
+ * memory would cost a page fault every 4 KiB. Says what is done if the user asked or if it is not the plain way.
  */
-export function planTrainingMemory(run: Run, request: TrainingMemoryRequest): boolean {
+export function planTrainingMemory(run: Run, request: TrainingMemoryRequest): TrainingMemoryPlan {
   const { config, tokens, budget } = request;
   const { hiddenSize: H, numLayers: L, vocabSize: V } = config;
   // Of a block: its input, the middle, queries, keys, values and their mix (at most 5 H together), and three of the MLP's width.
@@ -43,7 +54,8 @@ export function planTrainingMemory(run: Run, request: TrainingMemoryRequest): bo
       message: `memory: about ${formatByteSize(peak)}; activations are ${recompute ? "computed again going backward" : "kept"}`,
     });
   }
-  return recompute;
+  const hasRoom = fixed + 2 * kept <= budget.bytes; // micro-batches of another length find nothing of theirs
+  return { recompute, poolBytes: hasRoom ? Math.max(LEAST_POOL_BYTES, kept + logits) : undefined };
 }
 
 /** Weights, and for full training their gradients and moments. */
