@@ -1,4 +1,4 @@
-import { UsageError } from "@sdmprune/core";
+import { FormatError, UsageError } from "@sdmprune/core";
 import type { TextDocument } from "../document.js";
 import { BOS_POLICIES, type BosPolicy } from "../draw-windows.js";
 import type { TokenEncoder } from "../token-encoder.js";
@@ -25,8 +25,8 @@ export interface ExampleTokenizer {
 }
 
 /**
- * @throws {UsageError} If the tokenizer has no EOS, or `bos` is `always` and it has no BOS; when tokenising, if an
- *   id is not below `vocabSize`.
+ * @throws {FormatError} If the tokenizer has no EOS, or gives an id that is not below `vocabSize`, then or when tokenising.
+ * @throws {UsageError} If `bos` is `always` and it has no BOS.
  */
 export function createExampleTokenizer(
   encoder: TrainingEncoder,
@@ -34,7 +34,7 @@ export function createExampleTokenizer(
 ): ExampleTokenizer {
   const { eosTokenId } = encoder;
   if (eosTokenId === undefined) {
-    throw new UsageError(
+    throw new FormatError(
       `tokenizer: expected an EOS token to end every example with, got a tokenizer without one. ` +
         `Name it as "eos_token" in tokenizer_config.json.`,
     );
@@ -43,11 +43,11 @@ export function createExampleTokenizer(
   const encode = (id: string, text: string): readonly number[] => {
     const ids = Array.from(encoder.encode(text, { addSpecialTokens: false }));
     const wrong = ids.find((token) => token >= vocabSize);
-    if (wrong !== undefined) throw new UsageError(vocabularyMessage(id, wrong, vocabSize));
+    if (wrong !== undefined) throw new FormatError(vocabularyMessage(id, wrong, vocabSize));
     return ids;
   };
   for (const token of [...first, eosTokenId]) {
-    if (token >= vocabSize) throw new UsageError(vocabularyMessage("tokenizer", token, vocabSize));
+    if (token >= vocabSize) throw new FormatError(vocabularyMessage("tokenizer", token, vocabSize));
   }
   return {
     instruction({ id, prompt, response }) {

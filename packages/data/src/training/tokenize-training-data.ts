@@ -66,9 +66,8 @@ export interface TrainingData {
  * An instruction's prompt and response are tokenised apart and joined, so that no token spans the border; EOS ends
  * every example that is not cut. Examples that are left out are counted, and warned of with the first one's name.
  *
- * @throws {UsageError} If the tokenizer has no EOS or does not fit the model, an option is out of range, or no
- *   example is left.
- * @throws {FormatError} If a file or row is malformed.
+ * @throws {UsageError} If an option is out of range, or no example is left.
+ * @throws {FormatError} If a file or row is malformed, or the tokenizer has no EOS or does not fit the model.
  */
 export async function tokenizeTrainingData(
   source: TrainingSource,
