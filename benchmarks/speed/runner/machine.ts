@@ -1,16 +1,12 @@
 import { createRequire } from "node:module";
-import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
+import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
+import { describeMachine as describeComputer, type Machine as Computer } from "@sdmprune/recipes";
 
-/** What a figure depends on besides the code. No names of hosts, users or folders. */
-export interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryGiB: number;
-  readonly system: string;
+/** What a figure depends on besides the code. */
+export interface Machine extends Computer {
   /** Processes that wanted to run in the minute before the start: far below `cores` on a quiet machine. */
   readonly loadBefore: number;
-  readonly node: string;
   readonly onnxruntime: string;
   readonly python?: string;
   readonly torch?: string;
@@ -18,12 +14,8 @@ export interface Machine {
 
 export function describeMachine(): Machine {
   return {
-    cpu: cpus()[0]?.model.trim() ?? "unknown",
-    cores: availableParallelism(),
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    system: `${process.platform} ${process.arch}`,
+    ...describeComputer(),
     loadBefore: Math.round(loadavg()[0]! * 100) / 100,
-    node: process.versions.node,
     onnxruntime: onnxRuntimeVersion(),
   };
 }

@@ -42,6 +42,8 @@ export type {
   LatencyShape,
   ModelLatency,
 } from "./latency.js";
+export { describeMachine } from "./machine.js";
+export type { Machine } from "./machine.js";
 export { openModel } from "./open-model.js";
 export type { OpenedModel } from "./open-model.js";
 export { mergeAdapter } from "./merge.js";

@@ -57,18 +57,17 @@ function gap(bits: number, rate: number): number {
   return Math.floor(Math.log1p(-bits / 2 ** 32) / Math.log1p(-rate));
 }
 
-const tables = new Map<number, Int32Array>();
+/** The table made last: a training has one rate. */
+let lastGaps: { readonly rate: number; readonly table: Int32Array } | undefined;
 
 /** {@link gap} by the upper 16 bits, -1 where it takes the lower ones to tell: a logarithm takes ten times as long. */
 function gapsOf(rate: number): Int32Array {
-  const known = tables.get(rate);
-  if (known) return known;
+  if (lastGaps?.rate === rate) return lastGaps.table;
   const table = Int32Array.from({ length: 2 ** 16 }, (_, upper) => {
     const least = gap(upper * 2 ** 16, rate);
     return least === gap(upper * 2 ** 16 + 0xffff, rate) ? least : -1;
   });
-  tables.clear(); // a training has one rate
-  tables.set(rate, table);
+  lastGaps = { rate, table };
   return table;
 }
 

@@ -1,11 +1,8 @@
 import type { NativeKernel } from "../kernels/native-kernel.js";
 import { adamWKernel } from "./adam-w.js";
 import { adaptedLinearBackwardKernel, adaptedLinearKernel } from "./adapted-linear.js";
-import {
-  causalAttentionBackwardKernel,
-  causalAttentionKernel,
-  segmentedAttentionKernel,
-} from "./causal-attention.js";
+import { causalAttentionBackwardKernel } from "./causal-attention-backward.js";
+import { causalAttentionKernel, segmentedAttentionKernel } from "./causal-attention.js";
 import { expSumKernel } from "./exp-sum.js";
 import { fillKernel } from "./fill.js";
 import { gatedActivationBackwardKernel, gatedActivationKernel } from "./gated-activation.js";

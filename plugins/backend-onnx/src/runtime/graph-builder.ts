@@ -12,7 +12,12 @@ export type Attribute = number | readonly number[] | string | { readonly float: 
 
 // onnx.TensorProto.DataType
 const ELEMENT_CODES = {
-  ...{ float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float64: 11 },
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
   bfloat16: 16,
 } as const;
 
