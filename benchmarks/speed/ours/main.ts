@@ -8,6 +8,10 @@ import { PROGRAMS } from "./programs.js";
 import { takeTurns } from "./take-turns.js";
 
 // The counterpart of the programs in peers/: main.ts PROGRAM REPETITIONS [--threads N] [--only NAME]...
+
+/** As a prune allows itself where there is room. */
+const POOL_BYTES = 2 ** 31;
+
 const { values, positionals } = parseArgs({
   args: argv.slice(2),
   allowPositionals: true,
@@ -24,7 +28,11 @@ if (!cases) {
 const host = new Host();
 host.use(backendOnnx);
 host.use(tensorPlugin);
-await selectBackend(host.registries, { name: "onnx", threads: Number(values.threads) });
+await selectBackend(host.registries, {
+  name: "onnx",
+  threads: Number(values.threads),
+  poolBytes: POOL_BYTES,
+});
 await takeTurns(cases, {
   repetitions: Number(repetitions),
   only: values.only,

@@ -39,6 +39,11 @@ export interface Block<C extends SequenceContext = SequenceContext, S extends Bl
    * @returns Gradient with respect to the input; shape `[N, H]`. The caller disposes it.
    */
   backward(saved: S, dy: tf.Tensor2D, context: C, observer?: BlockObserver): tf.Tensor2D;
+  /**
+   * {@link Block.backward} no further than to the MLP's input: all that an observer of MLPs and neuron masks sees of the
+   * first block, below which nothing else is wanted.
+   */
+  backwardMlp(saved: S, dy: tf.Tensor2D, context: C, observer: BlockObserver): void;
 }
 
 /** Watches a pass through a model. What it is shown is valid only during the call. */

@@ -81,6 +81,29 @@ describe("forwardBackward", () => {
     }
   });
 
+  it("shows MLPs the same gradients where nothing below the first one is wanted", async () => {
+    const model = await load(tinyLlama({ seed: 5 }));
+    const ids = Int32Array.of(5, 80, 200, 3, 17, 17);
+    const gradients = async (more: Partial<Parameters<typeof forwardBackward>[1]>) => {
+      const seen: number[][] = [];
+      const before = tf.memory().numTensors;
+      await forwardBackward(model, {
+        ids,
+        batch: 1,
+        lossFn: crossEntropy,
+        observer: { mlp: ({ gateGrad }) => void seen.push([...gateGrad!.dataSync()]) },
+        ...more,
+      });
+      return { seen, leaked: tf.memory().numTensors - before };
+    };
+    await gradients({}); // loads the weights
+    const expected = await gradients({ onInputGradient: () => undefined });
+    expect(expected.seen).toHaveLength(model.config.numLayers);
+    for (const recompute of [false, true]) {
+      expect(await gradients({ recompute })).toEqual({ ...expected, leaked: 0 });
+    }
+  });
+
   it("shows weight gradients from the head down, one at a time, and only those wanted", async () => {
     const model = await load(tinyLlama({ tied: false }));
     const ids = Int32Array.of(5, 80, 200, 3);

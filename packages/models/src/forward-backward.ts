@@ -97,8 +97,9 @@ export async function forwardBackwardEach<R extends { dHidden?: tf.Tensor2D }>(
     for (const pass of passes) results.push(await lossBackward(model, pass, scope));
     await backwardBlocks(model, passes, options, store, scope);
     for (const { sequence, dx, headGradient } of passes) {
-      sequence.onInputGradient?.(dx!);
-      model.embedBackward(sequence.ids, dx!, sequence.observer ?? {}, headGradient);
+      if (!dx) continue;
+      sequence.onInputGradient?.(dx);
+      model.embedBackward(sequence.ids, dx, sequence.observer ?? {}, headGradient);
     }
     return results;
   } finally {
@@ -115,7 +116,7 @@ interface Pass<R extends { dHidden?: tf.Tensor2D }> {
   readonly blocks: KeptBlock[];
   /** Input of the next block on the way forward. */
   x?: tf.Tensor2D;
-  /** Gradient with respect to the output of the next block on the way back. */
+  /** Gradient with respect to the output of the next block on the way back. None below where nothing is wanted. */
   dx?: tf.Tensor2D;
   /** Of a head that is the embedding, too. */
   headGradient?: tf.Tensor2D | undefined;
@@ -193,13 +194,24 @@ async function backwardBlocks<R extends { dHidden?: tf.Tensor2D }>(
         const dx = await withBlock(model, index, signal, (block) => {
           const saved = "saved" in kept ? kept.saved : block.recompute(input!, context);
           for (const tensor of Object.values(saved)) if (tensor) scope.handOver(tensor);
-          return block.backward(saved, dy, context, sequence.observer ?? {});
+          if (index > 0 || wantsBelowMlp(sequence))
+            return block.backward(saved, dy, context, sequence.observer);
+          block.backwardMlp(saved, dy, context, sequence.observer ?? {});
+          return undefined;
         });
-        pass.dx = scope.own(dx);
+        pass.dx = dx && scope.own(dx);
         scope.free(dy, ...(input ? [input] : []));
       }
     });
   }
+}
+
+/** Whether somebody wants a gradient from below the first block's MLP: of a weight, or of the model's input. */
+function wantsBelowMlp({
+  observer,
+  onInputGradient,
+}: Pick<BackwardSequence<never>, "observer" | "onInputGradient">): boolean {
+  return observer?.weight !== undefined || onInputGradient !== undefined;
 }
 
 /**

@@ -55,11 +55,12 @@ function keptTensor(
   const rowBytes = bytes.byteLength / numRows;
   const rowOf = (row: number): Uint8Array => bytes.subarray(row * rowBytes, (row + 1) * rowBytes);
   if (axis === 0) {
-    return filledTensor([indices.length, ...shape.slice(1)], (values) =>
-      indices.forEach((row, i) =>
-        toFloat32(rowOf(row), dtype, values.subarray(i * numColumns, (i + 1) * numColumns)),
-      ),
-    );
+    return filledTensor([indices.length, ...shape.slice(1)], (values) => {
+      for (const { start, end, first } of consecutive(indices)) {
+        const rows = bytes.subarray(first * rowBytes, (first + end - start) * rowBytes);
+        toFloat32(rows, dtype, values.subarray(start * numColumns, end * numColumns));
+      }
+    });
   }
   return filledTensor([numRows, indices.length], (values) => {
     const whole = new Float32Array(numColumns);
@@ -69,4 +70,14 @@ function keptTensor(
       for (let i = 0; i < indices.length; i++) values[start + i] = whole[indices[i]!]!;
     }
   });
+}
+
+/** The parts `[start, end)` of rising indices that rise by one, from `first`. */
+function* consecutive(indices: Int32Array): Generator<{ start: number; end: number; first: number }> {
+  for (let start = 0, end: number; start < indices.length; start = end) {
+    const first = indices[start]!;
+    end = start + 1;
+    while (indices[end] === first + end - start) end++;
+    yield { start, end, first };
+  }
 }

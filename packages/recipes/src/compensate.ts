@@ -20,6 +20,7 @@ import type { Compensation, PruneRequest } from "./prune-request.js";
 import { ScratchFile } from "./scratch-file.js";
 import { snakeKeys } from "./snake-keys.js";
 import { startEngine } from "./start-engine.js";
+import { longestSample } from "./sweep-size.js";
 
 const DEFAULT_LAMBDA = 0.01;
 
@@ -73,7 +74,8 @@ export async function compensate(
   const { samples, provenance } =
     made.samples ?? (await drawCalibration(run, model, request.calibration, `compensation "${kind}"`));
   const budget = await memoryBudget(request.memory);
-  await startEngine(run, { ...request, poolBytes: poolBytesFor(budget.bytes, model) });
+  const poolBytes = poolBytesFor(budget.bytes, { ...model, seqlen: longestSample(samples) });
+  await startEngine(run, { ...request, poolBytes });
   const { residency } = planSweepMemory(run, sizeOf(model, made, samples), budget);
   const file = new ScratchFile(dirname(resolve(output ?? ".")));
   const kept = planKept(made.plan);

@@ -40,6 +40,7 @@ import {
 } from "./score-source.js";
 import { snakeKeys } from "./snake-keys.js";
 import { startEngine } from "./start-engine.js";
+import { longestSample } from "./sweep-size.js";
 import { WorkFolder } from "./work-folder.js";
 
 const DEFAULT_METHOD = "sdmprune";
@@ -120,7 +121,7 @@ export async function makePlan(run: Run, model: OpenedModel, request: PruneReque
       ? await drawCalibration(run, model, request.calibration, `method "${methodName}"`)
       : undefined;
   const budget = await memoryBudget(request.memory);
-  const poolBytes = poolBytesFor(budget.bytes, model);
+  const poolBytes = poolBytesFor(budget.bytes, { ...model, seqlen: longestSample(calibration?.samples) });
   const origin: ScoreOrigin = scores
     ? originOf(scores, run.seed, method.needsCalibration)
     : {

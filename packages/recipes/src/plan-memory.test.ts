@@ -132,9 +132,16 @@ describe("describePlan", () => {
 
 describe("poolBytesFor", () => {
   it("is a fifth of a small budget, and no more than the weights of a block are worth of a large one", () => {
-    const size = sizeOf("llama-2-7b");
+    const size = sizeOf("llama-2-7b", { seqlen: 0 });
     expect(poolBytesFor(GIB, size)).toBe(Math.floor(GIB / 5));
     expect(poolBytesFor(64 * GIB, size)).toBe(1.5 * 202_383_488 * 4);
-    expect(poolBytesFor(64 * GIB, sizeOf("smollm2-135m"))).toBe(512 * 2 ** 20);
+    expect(poolBytesFor(64 * GIB, sizeOf("smollm2-135m", { seqlen: 0 }))).toBe(512 * 2 ** 20);
+  });
+
+  it("holds what a sample's backward pass wants, where there is room for all of it", () => {
+    const size = sizeOf("smollm2-135m", { seqlen: 1024 });
+    const saved = 30 * 1024 * (3 * 1536 + 6 * 576) * 4;
+    expect(poolBytesFor(5 * saved, size)).toBe(saved);
+    expect(poolBytesFor(5 * saved - 1, size)).toBe(512 * 2 ** 20);
   });
 });

@@ -51,20 +51,26 @@ const KEEP_LOGITS_BYTES_AT_EASE = 2048 * MIB;
 /** Samples that share a block's weights at most: beyond, reading them is less than a hundredth of the time. */
 const MAX_MICRO_BATCH = 8;
 
-/** Freed buffers that the engine may keep to use again, when memory is plentiful and when it is not. */
+/** Freed buffers that the engine may keep to use again for block after block, when memory is plentiful and when it is not. */
 const MAX_POOL_BYTES = 512 * MIB;
 const MIN_POOL_BYTES = 64 * MIB;
 
 /**
  * Bytes of freed buffers that the engine may keep within a budget: enough for the weights of one block and a pass
- * through it, since these come and go with every block.
+ * through it, since these come and go with every block; and where there is room, for all that a sample's backward pass
+ * wants of its forward pass, since that comes and goes with every sample.
+ *
+ * @param size - `seqlen`: tokens of the longest sample, 0 if no samples are run.
  */
 export function poolBytesFor(
   budgetBytes: number,
-  { config, shape }: Pick<SweepSize, "config" | "shape">,
+  { config, shape, seqlen }: Pick<SweepSize, "config" | "shape" | "seqlen">,
 ): number {
-  const wanted = Math.max(MAX_POOL_BYTES, 1.5 * blockBytes(config, shape));
-  return Math.floor(Math.max(MIN_POOL_BYTES, Math.min(wanted, budgetBytes / 5)));
+  const most = budgetBytes / 5;
+  const block = Math.max(MAX_POOL_BYTES, 1.5 * blockBytes(config, shape));
+  const kept = savedBytes(config, seqlen) * config.numLayers;
+  const wanted = kept <= most ? Math.max(block, kept) : block;
+  return Math.floor(Math.max(MIN_POOL_BYTES, Math.min(wanted, most)));
 }
 
 /**

@@ -29,7 +29,7 @@ import { poolBytesFor } from "./plan-memory.js";
 import { SampleWorkers } from "./sample-workers.js";
 import { recordedCall, type ScoreCall, type ScoreSource } from "./score-source.js";
 import { StudentModels } from "./student-models.js";
-import { needsTeacher, sweepSize } from "./sweep-size.js";
+import { longestSample, needsTeacher, sweepSize } from "./sweep-size.js";
 import { trainingContext } from "./training-context.js";
 import type { WorkFolder } from "./work-folder.js";
 
@@ -252,17 +252,18 @@ async function computeScores(
 }
 
 function startWorkers(
-  { run, model, scratchFolder, budget }: RunStagesRequest,
+  { run, model, calibration, scratchFolder, budget }: RunStagesRequest,
   count: number,
   threads: number,
 ): SampleWorkers {
+  const poolBytes = poolBytesFor(budget.bytes, { ...model, seqlen: longestSample(calibration?.samples) });
   return new SampleWorkers(run, count, {
     model: model.checkpoint.dir,
     teacher: undefined,
     seed: run.seed,
     backend: run.services.resolve<TensorBackend>(TOKENS.backend).name,
     threads,
-    poolBytes: Math.floor(poolBytesFor(budget.bytes, model) / count),
+    poolBytes: Math.floor(poolBytes / count),
     scratchFolder,
   });
 }

@@ -29,7 +29,7 @@ import { SampleWorkers } from "./sample-workers.js";
 import { ScratchFile } from "./scratch-file.js";
 import { snakeKeys } from "./snake-keys.js";
 import { startEngine, type EngineRequest } from "./start-engine.js";
-import { needsTeacher, sweepSize } from "./sweep-size.js";
+import { longestSample, needsTeacher, sweepSize } from "./sweep-size.js";
 
 export interface ScoreRequest extends EngineRequest {
   /** A checkpoint folder or a hub id. */
@@ -166,9 +166,9 @@ async function withSweep<R>(
   body: (sweep: SweepRequest, manifest: () => Promise<JsonObject>) => Promise<R>,
 ): Promise<R> {
   const budget = await memoryBudget(request.memory);
-  const poolBytes = poolBytesFor(budget.bytes, model);
-  const backend = await startEngine(run, { ...request, poolBytes });
   const samples = calibration?.samples ?? [];
+  const poolBytes = poolBytesFor(budget.bytes, { ...model, seqlen: longestSample(samples) });
+  const backend = await startEngine(run, { ...request, poolBytes });
   const comparing = [...criteria.values()].some(needsTeacher);
   const plan = planSweepMemory(
     run,

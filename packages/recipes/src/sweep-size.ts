@@ -13,11 +13,16 @@ export function sweepSize(
   return {
     config,
     shape,
-    seqlen: Math.max(0, ...samples.map(({ ids }) => ids.length)),
+    seqlen: longestSample(samples),
     nsamples: criteria.some(needsSamples) ? samples.length : 0,
     backward: criteria.some(({ needs }) => needs.gradients !== undefined),
     weightGradientCopies: weightGradientCopies(named),
   };
+}
+
+/** Tokens of the longest sample; 0 of none. */
+export function longestSample(samples: readonly SweepSample[] = []): number {
+  return Math.max(0, ...samples.map(({ ids }) => ids.length));
 }
 
 /** Whether a criterion's loss compares the student with a teacher. */

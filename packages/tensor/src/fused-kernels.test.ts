@@ -72,10 +72,10 @@ describe("the operations", () => {
     const [q, k, v, bias] = [heads(4), heads(2), heads(2), tf.zeros<tf.Rank.R4>([1, 1, 1, 2])];
     causalAttention(q, k, v, { scale: 0.5 });
     causalAttention(q, k, v, { scale: 0.5, bias });
-    const { dk } = causalAttentionBackward(q, k, v, q, { scale: 0.5, bias });
+    const { dk } = causalAttentionBackward(q, k, v, q, q, { scale: 0.5, bias });
     expect(dk.shape).toEqual([1, 2, 2, 4]);
     expect(forward.map(({ inputs }) => inputs)).toEqual([["k", "q", "v"], ["bias", "k", "q", "v"]]); // prettier-ignore
-    expect(backward).toEqual([{ inputs: ["bias", "dOut", "k", "q", "v"], attrs: { scale: 0.5 } }]);
+    expect(backward).toEqual([{ inputs: ["bias", "dOut", "k", "out", "q", "v"], attrs: { scale: 0.5 } }]);
   });
 
   it("run the gated MLP's kernels, with a mask only if there is one", () => {

@@ -99,7 +99,7 @@ export interface FusedKernels {
 
   /**
    * Gradient of `SdmCausalAttention` (which see), recomputing `P`. With `dP_ij = <dOut_i, v_j>` and
-   * `dS = P * (dP - sum_j P * dP)`: `dq_i = scale * sum_j dS_ij k_j`, `dk_j = scale * sum dS_ij q_i`,
+   * `dS_ij = P_ij (dP_ij - <out_i, dOut_i>)`: `dq_i = scale * sum_j dS_ij k_j`, `dk_j = scale * sum dS_ij q_i`,
    * `dv_j = sum P_ij dOut_i`, the last two summed over the queries and the query heads of the group.
    * Returns `[dq [B,T,Nq,D], dk [B,S,Nkv,D], dv [B,S,Nkv,D]]`.
    */
@@ -108,6 +108,7 @@ export interface FusedKernels {
       q: tf.Tensor;
       k: tf.Tensor;
       v: tf.Tensor;
+      /** `[B,T,Nq,D]` */ out: tf.Tensor;
       /** `[B,T,Nq,D]` */ dOut: tf.Tensor;
       bias?: tf.Tensor;
     };

@@ -3,14 +3,27 @@ import { BufferPool } from "./buffer-pool.js";
 
 const KIB = 1024;
 
-it("gives a released buffer to the next taker of the same size, and to no other", () => {
+it("gives a released buffer to the next taker of about the same size, and to no other", () => {
   const pool = new BufferPool();
-  const buffer = pool.take(64 * KIB);
+  const buffer = pool.take(72 * KIB);
   pool.retain(buffer);
   pool.release(buffer);
-  expect(pool.take(32 * KIB)).not.toBe(buffer);
+  expect(pool.take(73 * KIB)).not.toBe(buffer);
+  expect(pool.take(63 * KIB)).not.toBe(buffer);
   expect(pool.take(64 * KIB)).toBe(buffer);
   expect(pool.take(64 * KIB)).not.toBe(buffer);
+});
+
+it("gives the smallest buffer that is large enough, and counts it as large as it is", () => {
+  const pool = new BufferPool();
+  const buffers = [66, 65, 67].map((n) => pool.take(n * KIB));
+  for (const buffer of buffers) {
+    pool.retain(buffer);
+    pool.release(buffer);
+  }
+  expect(pool.take(64 * KIB)).toBe(buffers[1]);
+  expect(pool.take(67 * KIB)).toBe(buffers[2]);
+  expect(pool.usage).toEqual({ freeBytes: 66 * KIB, leasedBytes: (65 + 67) * KIB });
 });
 
 it("keeps a buffer until the last of its owners is gone", () => {

@@ -1,6 +1,12 @@
 /** Buffers below this are left to the garbage collector: making them is as cheap as finding them. */
 const SMALLEST = 4096;
 
+/**
+ * How many times as large as asked for a buffer may be. A student that lost a few neurons then works in the memory of the
+ * model that it came from.
+ */
+const MOST_EXCESS = 9 / 8;
+
 /** Default limit of what the pool keeps for later, in bytes. */
 export const DEFAULT_POOL_BYTES = 512 * 1024 * 1024;
 
@@ -9,7 +15,7 @@ interface Lease {
 }
 
 /**
- * Buffers for results, kept for the next result of the same size. A fresh buffer costs a page fault every 4 KiB when
+ * Buffers for results, kept for the next result of about the same size. A fresh buffer costs a page fault every 4 KiB when
  * it is first written, which makes an addition on it take three times as long.
  *
  * A buffer is leased from `take` on, shared by every tensor that views it (`retain`), and comes back when the last of
@@ -29,18 +35,12 @@ export class BufferPool {
     this.#evict();
   }
 
-  /** A buffer of exactly `sizeBytes`, with whatever it held before. It has no owner yet: `retain` it. */
+  /** A buffer of at least `sizeBytes`, with whatever it held before. It has no owner yet: `retain` it. */
   take(sizeBytes: number): ArrayBuffer {
     if (sizeBytes < SMALLEST) return new ArrayBuffer(sizeBytes);
-    const known = this.#free.get(sizeBytes);
-    const buffer = known?.pop() ?? new ArrayBuffer(sizeBytes);
-    if (known) {
-      this.#freeBytes -= sizeBytes;
-      this.#free.delete(sizeBytes);
-      if (known.length > 0) this.#free.set(sizeBytes, known);
-    }
+    const buffer = this.#takeFree(sizeBytes) ?? new ArrayBuffer(sizeBytes);
     this.#leases.set(buffer, { owners: 0 });
-    this.#leasedBytes += sizeBytes;
+    this.#leasedBytes += buffer.byteLength;
     return buffer;
   }
 
@@ -78,6 +78,22 @@ export class BufferPool {
   clear(): void {
     this.#free.clear();
     this.#freeBytes = 0;
+  }
+
+  /** The smallest free buffer that is large enough, and not much too large. */
+  #takeFree(sizeBytes: number): ArrayBuffer | undefined {
+    let found = this.#free.has(sizeBytes) ? sizeBytes : Infinity;
+    if (found === Infinity) {
+      for (const size of this.#free.keys()) {
+        if (size > sizeBytes && size <= sizeBytes * MOST_EXCESS) found = Math.min(found, size);
+      }
+    }
+    const list = this.#free.get(found);
+    if (!list) return undefined;
+    this.#freeBytes -= found;
+    this.#free.delete(found);
+    if (list.length > 1) this.#free.set(found, list);
+    return list.pop();
   }
 
   #evict(): void {

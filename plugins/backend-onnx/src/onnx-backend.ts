@@ -88,8 +88,9 @@ export class OnnxBackend extends MathBackendCPU {
     dtype: D,
   ): { tensor: TensorInfo; values: InstanceType<(typeof STORAGE)[D]> } {
     const Storage = STORAGE[dtype];
-    const buffer = this.pool.take(util.sizeFromShape([...shape]) * Storage.BYTES_PER_ELEMENT);
-    const values = new Storage(buffer) as InstanceType<(typeof STORAGE)[D]>;
+    const size = util.sizeFromShape([...shape]);
+    const buffer = this.pool.take(size * Storage.BYTES_PER_ELEMENT);
+    const values = new Storage(buffer, 0, size) as InstanceType<(typeof STORAGE)[D]>;
     return { tensor: this.makeTensorInfo([...shape], dtype, values), values };
   }
 

@@ -93,10 +93,11 @@ export function attentionBackward(
       tf.tidy(() => {
         const { tables, segments, attentionBias: bias } = context;
         const scale = config.headDim ** -0.5;
-        const dAttended = tf.reshape<tf.Rank.R4>(dMixed, q.shape); // [N, heads*D] -> [B, T, heads, D]
+        const attended = tf.reshape<tf.Rank.R4>(mixed, q.shape); // [N, heads*D] -> [B, T, heads, D]
+        const dAttended = tf.reshape<tf.Rank.R4>(dMixed, q.shape);
         const { dq, dk, dv } = segments
-          ? segmentedAttentionBackward(q, k, v, dAttended, segments, { scale })
-          : causalAttentionBackward(q, k, v, dAttended, { scale, bias });
+          ? segmentedAttentionBackward(q, k, v, attended, dAttended, segments, { scale })
+          : causalAttentionBackward(q, k, v, attended, dAttended, { scale, bias });
         return { q: rows(rotaryBackward(dq, tables)), k: rows(rotaryBackward(dk, tables)), v: rows(dv) };
       }),
     );

@@ -138,20 +138,8 @@ export function createLlamaBlock(
       try {
         const weights = weightsIn(context);
         const { x, middle } = saved;
-        const mlpInput = scope.own(rmsNorm(middle, weights.postAttentionNorm, eps));
-        const dMlpInput = scope.own(
-          mlpBackward(
-            config,
-            weights.mlp,
-            layer,
-            mlpInput,
-            saved,
-            dy,
-            mlpOptions(context, weights),
-            observer,
-          ),
-        );
-        scope.free(mlpInput, saved.gate, saved.up, saved.activation);
+        const dMlpInput = scope.own(throughMlp(weights, saved, dy, context, observer));
+        scope.free(saved.gate, saved.up, saved.activation);
         const dMiddle = scope.own(
           throughNorm(
             observer,
@@ -172,7 +160,40 @@ export function createLlamaBlock(
         scope.dispose();
       }
     },
+
+    backwardMlp(saved, dy, context, observer) {
+      try {
+        throughMlp(weightsIn(context), saved, dy, context, observer).dispose();
+      } finally {
+        tf.dispose(saved);
+      }
+    },
   };
+
+  /** Gradient by the MLP's input, after its norm. */
+  function throughMlp(
+    weights: LlamaBlockWeights,
+    saved: LlamaBlockSaved,
+    dy: tf.Tensor2D,
+    context: LlamaSequence,
+    observer: BlockObserver | undefined,
+  ): tf.Tensor2D {
+    const input = rmsNorm(saved.middle, weights.postAttentionNorm, eps);
+    try {
+      return mlpBackward(
+        config,
+        weights.mlp,
+        layer,
+        input,
+        saved,
+        dy,
+        mlpOptions(context, weights),
+        observer,
+      );
+    } finally {
+      input.dispose();
+    }
+  }
 
   /** Gradient by `x` of `x + f(norm(x))`, given the gradients by `norm(x)` and by the sum. */
   function throughNorm(

@@ -11,7 +11,7 @@ import { ScratchFile } from "../scratch-file.js";
 import type { ScoreCall } from "../score-source.js";
 import { startEngine, type EngineRequest } from "../start-engine.js";
 import { StudentModels } from "../student-models.js";
-import { needsTeacher, sweepSize } from "../sweep-size.js";
+import { longestSample, needsTeacher, sweepSize } from "../sweep-size.js";
 import type { WantedCall } from "./replay-stages.js";
 
 export interface SharedSweepRequest extends EngineRequest {
@@ -34,7 +34,8 @@ export async function sharedSweep(run: Run, request: SharedSweepRequest): Promis
   }
   const all = [...criteria.values()];
   const budget = await memoryBudget(request.memory);
-  await startEngine(run, { ...request, poolBytes: poolBytesFor(budget.bytes, model) });
+  const poolBytes = poolBytesFor(budget.bytes, { ...model, seqlen: longestSample(samples) });
+  await startEngine(run, { ...request, poolBytes });
   const comparesWithOriginal = kept !== undefined && all.some(needsTeacher);
   const plan = planSweepMemory(
     run,

@@ -39,8 +39,9 @@ describe("causalAttention", () => {
     await expectNoLeak(() => {
       const { q, k, v, dOut, tensors: t } = randomCase(shape);
       const scale = 0.7;
-      expectValues(causalAttention(t.q, t.k, t.v, { scale }), attention64(q, k, v, shape, scale));
-      const { dq, dk, dv } = causalAttentionBackward(t.q, t.k, t.v, t.dOut, { scale });
+      const out = causalAttention(t.q, t.k, t.v, { scale });
+      const { dq, dk, dv } = causalAttentionBackward(t.q, t.k, t.v, out, t.dOut, { scale });
+      expectValues(out, attention64(q, k, v, shape, scale));
       const vjp = vectorJacobianProduct;
       expectValues(dq, vjp((x) => attention64(x, k, v, shape, scale), q, dOut)); // prettier-ignore
       expectValues(dk, vjp((x) => attention64(q, x, v, shape, scale), k, dOut)); // prettier-ignore
@@ -56,8 +57,9 @@ describe("causalAttention", () => {
       const values = randomValues("bias", 4 * 4); // [1, Nq, 1, S], as for alibi
       const bias = tensor<tf.Tensor4D>(values, [1, 4, 1, 4]);
       const at = (_b: number, h: number, _i: number, j: number): number => values[h * 4 + j]!;
-      expectValues(causalAttention(t.q, t.k, t.v, { scale: 1, bias }), attention64(q, k, v, shape, 1, at));
-      const { dq, dk, dv } = causalAttentionBackward(t.q, t.k, t.v, t.dOut, { scale: 1, bias });
+      const out = causalAttention(t.q, t.k, t.v, { scale: 1, bias });
+      const { dq, dk, dv } = causalAttentionBackward(t.q, t.k, t.v, out, t.dOut, { scale: 1, bias });
+      expectValues(out, attention64(q, k, v, shape, 1, at));
       const vjp = vectorJacobianProduct;
       expectValues(dq, vjp((x) => attention64(x, k, v, shape, 1, at), q, dOut)); // prettier-ignore
       expectValues(dk, vjp((x) => attention64(q, x, v, shape, 1, at), k, dOut)); // prettier-ignore

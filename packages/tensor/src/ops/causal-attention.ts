@@ -54,12 +54,14 @@ export interface CausalAttentionGradients {
 }
 
 /**
- * Gradient of {@link causalAttention} by queries, keys and values. The attention weights are computed anew.
+ * Gradient of {@link causalAttention} by queries, keys and values. The attention weights are computed anew, and their
+ * softmax's part of the gradient follows from `out` (FlashAttention, https://arxiv.org/abs/2205.14135, section B.4).
  *
  * @param q - `[B, T, Nq, D]`.
  * @param k - `[B, S, Nkv, D]`.
  * @param v - `[B, S, Nkv, D]`.
- * @param dOut - `[B, T, Nq, D]`.
+ * @param out - What {@link causalAttention} gave; `[B, T, Nq, D]`.
+ * @param dOut - Gradient by `out`; `[B, T, Nq, D]`.
  * @returns Three tensors, which the caller disposes.
  * @throws {ShapeError} If the shapes do not fit, `S < T`, or `Nkv` does not divide `Nq`.
  */
@@ -67,12 +69,14 @@ export function causalAttentionBackward(
   q: tf.Tensor4D,
   k: tf.Tensor4D,
   v: tf.Tensor4D,
+  out: tf.Tensor4D,
   dOut: tf.Tensor4D,
   { scale, bias }: CausalAttentionOptions,
 ): CausalAttentionGradients {
   const sizes = checkAttention("causalAttentionBackward", q, k, v, bias);
+  checkShape("causalAttentionBackward", "out", out, ["B", "T", "Nq", "D"], { ...sizes });
   checkShape("causalAttentionBackward", "dOut", dOut, ["B", "T", "Nq", "D"], { ...sizes });
-  const fused = runFused("SdmCausalAttentionBackward", { q, k, v, dOut, bias }, { scale });
+  const fused = runFused("SdmCausalAttentionBackward", { q, k, v, out, dOut, bias }, { scale });
   if (fused) {
     const [dq, dk, dv] = fused as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
     return { dq, dk, dv };
@@ -83,7 +87,8 @@ export function causalAttentionBackward(
     const dOutput = groupQueries(dOut, sizes);
     const p = attentionWeights(queries, keys, scale, bias, sizes); // [B*Nkv, G*T, S]
     const dP = tf.matMul(dOutput, splitHeads(v), false, true);
-    const dScore = tf.mul(tf.mul(p, tf.sub(dP, tf.sum(tf.mul(p, dP), 2, true))), scale);
+    const mean = tf.sum(tf.mul(groupQueries(out, sizes), dOutput), 2, true); // sum_j p_j dP_j
+    const dScore = tf.mul(tf.mul(p, tf.sub(dP, mean)), scale);
     return {
       dq: ungroupQueries(tf.matMul(dScore, keys), sizes),
       dk: joinHeads(tf.matMul(dScore, queries, true), sizes), // sums over the group's heads too

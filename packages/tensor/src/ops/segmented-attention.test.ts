@@ -96,9 +96,9 @@ describe("segmentedAttentionBackward", () => {
           const [a, b] = [output.dataSync<"float32">(), weights.dataSync<"float32">()];
           return a.reduce((sum, x, i) => sum + x * b[i]!, 0);
         });
-      const { dq, dk, dv } = segmentedAttentionBackward(inputs.q, inputs.k, inputs.v, weights, segments, {
-        scale,
-      });
+      const { q, k, v } = inputs;
+      const out = segmentedAttention(q, k, v, segments, { scale });
+      const { dq, dk, dv } = segmentedAttentionBackward(q, k, v, out, weights, segments, { scale });
       for (const [name, gradient] of [
         ["q", dq],
         ["k", dk],
@@ -117,7 +117,7 @@ describe("segmentedAttentionBackward", () => {
           expect(gradient.dataSync()[i]!).toBeCloseTo((at(1e-2) - at(-1e-2)) / 2e-2, 2);
         }
       }
-      tf.dispose([dq, dk, dv, weights, ...Object.values(inputs)]);
+      tf.dispose([dq, dk, dv, out, weights, ...Object.values(inputs)]);
     });
   });
 });

@@ -50,7 +50,8 @@ export function segmentedAttention(
 /**
  * Gradient of {@link segmentedAttention} by queries, keys and values, segment by segment.
  *
- * @param dOut - `[1, N, Nq, D]`.
+ * @param out - What {@link segmentedAttention} gave; `[1, N, Nq, D]`.
+ * @param dOut - Gradient by `out`; `[1, N, Nq, D]`.
  * @returns Three tensors, which the caller disposes.
  * @throws {ShapeError} As {@link segmentedAttention}.
  */
@@ -58,12 +59,14 @@ export function segmentedAttentionBackward(
   q: tf.Tensor4D,
   k: tf.Tensor4D,
   v: tf.Tensor4D,
+  out: tf.Tensor4D,
   dOut: tf.Tensor4D,
   segments: readonly AttentionSegment[],
   { scale }: { scale: number },
 ): CausalAttentionGradients {
   const where = "segmentedAttentionBackward";
   const sizes = checkSegmented(where, q, k, v);
+  checkShape(where, "out", out, [1, "N", "Nq", "D"], sizes);
   checkShape(where, "dOut", dOut, [1, "N", "Nq", "D"], sizes);
   const views = segmentViews(segments, sizes["N"]!);
   return tf.tidy(() => {
@@ -76,6 +79,7 @@ export function segmentedAttentionBackward(
         tokens(q, [own]),
         tokens(k, seen),
         tokens(v, seen),
+        tokens(out, [own]),
         tokens(dOut, [own]),
         { scale },
       );

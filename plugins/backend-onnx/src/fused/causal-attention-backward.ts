@@ -11,7 +11,6 @@ import {
   type Block,
   blocks,
   causalMask,
-  type Floats,
   keys,
   maskInputs,
   queries,
@@ -33,38 +32,31 @@ const MAX_BLOCK_SCORES = 1 << 22;
 
 /** Gradient of causal attention by queries, keys and values; the attention weights are computed anew. */
 export const causalAttentionBackwardKernel = nativeKernel<
-  AttentionInputs & { dOut: TensorInfo },
+  AttentionInputs & { out: TensorInfo; dOut: TensorInfo },
   { scale: number }
 >("SdmCausalAttentionBackward", "graph", ({ inputs, attrs: { scale }, backend }) => {
   const sizes = sizesOf(inputs);
-  const p = backwardProgram(scale, inputs.bias !== undefined);
-  const dOut = backend.values(inputs.dOut);
+  const hasBias = inputs.bias !== undefined;
+  const [first, further] = [false, true].map((isFurther) => backwardProgram(scale, hasBias, isFurther)) as [
+    Program,
+    Program,
+  ];
+  const [out, dOut] = [backend.values(inputs.out), backend.values(inputs.dOut)];
   const dq = backend.allocate(inputs.q.shape, "float32");
   const dk = backend.allocate(inputs.k.shape, "float32");
   const dv = backend.allocate(inputs.v.shape, "float32");
-  const part = {
-    k: backend.allocate([sizes.S, sizes.heads, sizes.D], "float32"),
-    v: backend.allocate([sizes.S, sizes.heads, sizes.D], "float32"),
-  };
   // The last block of a batch row sees all keys: it comes first and sets what the others add to.
   for (const block of blocks(sizes, backwardQueries(sizes)).reverse()) {
+    const own = [keys(dk.values, sizes, block), keys(dv.values, sizes, block)];
     const isFirst = block.to === sizes.T;
-    const own = { k: keys(dk.values, sizes, block), v: keys(dv.values, sizes, block) };
-    const shared = {
-      k: keys(part.k.values, sizes, { ...block, b: 0 }),
-      v: keys(part.v.values, sizes, { ...block, b: 0 }),
-    };
-    const target = isFirst ? own : shared;
-    p.run(
-      [...blockInputs(backend, inputs, sizes, block), queries(dOut, sizes, block)],
-      [queries(dq.values, sizes, block), target.k, target.v],
-    );
-    if (!isFirst) {
-      addTo(own.k.data, shared.k.data);
-      addTo(own.v.data, shared.v.data);
-    }
+    const inputsOfBlock = [
+      ...blockInputs(backend, inputs, sizes, block),
+      queries(out, sizes, block),
+      queries(dOut, sizes, block),
+    ];
+    if (isFirst) first.run(inputsOfBlock, [queries(dq.values, sizes, block), ...own]);
+    else further.run([...inputsOfBlock, ...own], [queries(dq.values, sizes, block), ...own]);
   }
-  for (const { tensor } of Object.values(part)) backend.disposeIntermediateTensorInfo(tensor);
   return [dq.tensor, dk.tensor, dv.tensor];
 });
 
@@ -86,7 +78,7 @@ function blockInputs(
     queries(backend.values(q), sizes, block),
     keys(backend.values(k), sizes, block),
     keys(backend.values(v), sizes, block),
-    integers([heads, group * rows, D]),
+    integers([heads, group * rows, -1]),
     integers([heads * group, rows, numKeys]),
     integers([heads, group * rows, numKeys]),
     integers([heads, group, rows, D]),
@@ -100,18 +92,18 @@ function blockInputs(
 interface Weights {
   /** `[heads, group * rows, D]` */
   q: GraphValue;
-  /** `[heads, keys, D]` */
+  /** `[keys, heads, D]` */
   k: GraphValue;
   v: GraphValue;
   /** `[heads, group * rows, keys]` */
   p: GraphValue;
-  /** `[rows, heads, group, D] -> [heads, group * rows, D]` and back. */
+  /** `[rows, heads, group, n] -> [heads, group * rows, n]`, and back for `n = D`. */
   grouped(x: GraphValue): GraphValue;
   ungrouped(x: GraphValue): GraphValue;
 }
 
 function attentionWeights(g: GraphBuilder, scale: number, hasBias: boolean): Weights {
-  const [qIn, kIn, vIn] = [g.input("float32"), g.input("float32"), g.input("float32")];
+  const [qIn, k, v] = [g.input("float32"), g.input("float32"), g.input("float32")];
   const groupedShape = g.input("int64");
   const scoresShape = g.input("int64");
   const weightsShape = g.input("int64");
@@ -121,38 +113,34 @@ function attentionWeights(g: GraphBuilder, scale: number, hasBias: boolean): Wei
   const ungrouped = (x: GraphValue) =>
     g.op("Transpose", [g.op("Reshape", [x, splitShape])], { perm: [2, 0, 1, 3] });
   const q = grouped(qIn);
-  const k = g.op("Transpose", [kIn], { perm: [1, 0, 2] });
-  const v = g.op("Transpose", [vIn], { perm: [1, 0, 2] });
-  let scores = g.op("Reshape", [g.matMul(q, k, { transposeB: true, alpha: scale }), scoresShape]);
+  let scores = g.op("Reshape", [
+    g.matMul(q, k, { transposeB: true, rowsFirstB: true, alpha: scale }),
+    scoresShape,
+  ]);
   const mask = causalMask(g);
   if (hasBias) scores = g.op("Add", [scores, slicedBias(g)]);
   const p = g.op("Softmax", [g.op("Add", [scores, mask])], { axis: -1 });
   return { q, k, v, p: g.op("Reshape", [p, weightsShape]), grouped, ungrouped };
 }
 
-function backwardProgram(scale: number, hasBias: boolean): Program {
+function backwardProgram(scale: number, hasBias: boolean, isFurther: boolean): Program {
   return program(
-    `SdmCausalAttentionBackward ${scale}${hasBias ? " bias" : ""}`,
+    `SdmCausalAttentionBackward ${scale}${hasBias ? " bias" : ""}${isFurther ? " further" : ""}`,
     (g) => {
       const { q, k, v, p, grouped, ungrouped } = attentionWeights(g, scale, hasBias);
-      const dOut = grouped(g.input("float32"));
-      const dP = g.matMul(dOut, v, { transposeB: true });
-      const mean = g.op("ReduceSum", [g.op("Mul", [p, dP]), g.integers(2)], { keepdims: 1 });
+      const [out, dOutIn] = [g.input("float32"), g.input("float32")];
+      const dOut = grouped(dOutIn);
+      const mean = grouped(g.op("ReduceSum", [g.op("Mul", [out, dOutIn]), g.integers(3)], { keepdims: 1 }));
+      const dP = g.matMul(dOut, v, { transposeB: true, rowsFirstB: true });
       const dScores = g.op("Mul", [p, g.op("Sub", [dP, mean])]);
-      const joined = (x: GraphValue) => g.op("Transpose", [x], { perm: [1, 0, 2] });
-      g.output(ungrouped(g.matMul(dScores, k, { alpha: scale })), "float32");
+      const joined = (x: GraphValue) => {
+        const part = g.op("Transpose", [x], { perm: [1, 0, 2] });
+        return isFurther ? g.op("Add", [part, g.input("float32")]) : part;
+      };
+      g.output(ungrouped(g.matMul(dScores, k, { rowsFirstB: true, alpha: scale })), "float32");
       g.output(joined(g.matMul(dScores, q, { transposeA: true, alpha: scale })), "float32");
       g.output(joined(g.matMul(p, dOut, { transposeA: true })), "float32");
     },
     { computeBound: true, keepScratch: true },
   );
-}
-
-/** Adds `values` to `sum`, in place: every element is read before it is written. */
-function addTo(sum: Floats, values: Floats): void {
-  const view = (data: Floats): TensorView => ({ data, dims: [data.length] });
-  const p = program("add to", (g) =>
-    g.output(g.op("Add", [g.input("float32"), g.input("float32")]), "float32"),
-  );
-  p.run([view(sum), view(values)], [view(sum)]);
 }

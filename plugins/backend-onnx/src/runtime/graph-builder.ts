@@ -83,17 +83,26 @@ export class GraphBuilder {
     return output;
   }
 
-  /** Adds `alpha * a x b` over the last two axes, either factor transposed there. Leading axes broadcast. */
+  /**
+   * Adds `alpha * a x b` over the last two axes, either factor transposed there. Leading axes broadcast. With
+   * `rowsFirstB`, the rows of `b` are its first axis, before the leading ones: `[rows, batch, columns]`.
+   */
   matMul(
     a: GraphValue,
     b: GraphValue,
     {
       transposeA = false,
       transposeB = false,
+      rowsFirstB = false,
       alpha = 1,
-    }: { transposeA?: boolean; transposeB?: boolean; alpha?: number } = {},
+    }: { transposeA?: boolean; transposeB?: boolean; rowsFirstB?: boolean; alpha?: number } = {},
   ): GraphValue {
-    const attributes = { transA: Number(transposeA), transB: Number(transposeB), alpha: { float: alpha } };
+    const attributes = {
+      transA: Number(transposeA),
+      transB: Number(transposeB),
+      transBatchB: Number(rowsFirstB),
+      alpha: { float: alpha },
+    };
     return this.op("FusedMatMul", [a, b], attributes, MICROSOFT);
   }
 
