@@ -53,7 +53,6 @@ function keptTensor(
 ): tf.Tensor {
   const [numRows, numColumns = 1] = shape as [number, number?];
   const rowBytes = bytes.byteLength / numRows;
-  const rowOf = (row: number): Uint8Array => bytes.subarray(row * rowBytes, (row + 1) * rowBytes);
   if (axis === 0) {
     return filledTensor([indices.length, ...shape.slice(1)], (values) => {
       for (const { start, end, first } of consecutive(indices)) {
@@ -64,10 +63,15 @@ function keptTensor(
   }
   return filledTensor([numRows, indices.length], (values) => {
     const whole = new Float32Array(numColumns);
+    const runs = [...consecutive(indices)];
+    let at = 0;
     for (let row = 0; row < numRows; row++) {
-      toFloat32(rowOf(row), dtype, whole);
-      const start = row * indices.length;
-      for (let i = 0; i < indices.length; i++) values[start + i] = whole[indices[i]!]!;
+      toFloat32(bytes.subarray(row * rowBytes, (row + 1) * rowBytes), dtype, whole);
+      for (const { start, end, first } of runs) {
+        // Most runs are so short that a loop is quicker than a copy.
+        for (let column = first, last = first + end - start; column < last; column++)
+          values[at++] = whole[column]!;
+      }
     }
   });
 }

@@ -11,7 +11,8 @@ export interface WeightReader {
 
 /**
  * The whole weights of one source, in memory once for all models that have them: a student and its teacher differ in
- * the MLPs alone. A streamed source is read through one scratch buffer, one tensor after the other.
+ * the MLPs alone. A streamed source, and weights that are cut, are read through one scratch buffer, one tensor after the
+ * other.
  */
 export class SharedWeights {
   readonly cache: WeightCache;
@@ -50,7 +51,8 @@ export class SharedWeights {
 
   /** Reads a weight, or slices of it, from the source. The caller disposes it. */
   read(name: string, kept?: KeptSlices): Promise<tf.Tensor> {
-    if (this.residency === "resident") return readWeight(this.source, name, { kept });
+    // A resident weight that is read whole may be the bytes as they were read.
+    if (this.residency === "resident" && !kept) return readWeight(this.source, name);
     return this.inTurn((scratch) => readWeight(this.source, name, { kept, scratch }));
   }
 
