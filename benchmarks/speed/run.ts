@@ -64,17 +64,19 @@ async function measure(
 ): Promise<CaseResult[]> {
   const cases = (PROGRAMS[program] as readonly Case[]).filter(({ name }) => options.names.includes(name));
   const together = cases.filter(({ isAlone }) => !isAlone);
-  const groups = [
-    ...(together.length > 0 ? [together] : []),
-    ...cases.filter((c) => c.isAlone).map((c) => [c]),
-  ];
+  const beside = cases.filter(({ isAlone, hasPeer = true }) => isAlone && hasPeer);
+  const groups = [...(together.length > 0 ? [together] : []), ...beside.map((c) => [c])];
   const results: CaseResult[] = [];
+  for (const series of seriesOf(cases.filter((c) => c.isAlone && !beside.includes(c)))) {
+    results.push(...(await measureSeries(program, series, options)));
+  }
   for (const group of groups) {
     const programs = programsFor(program, group, options, pytorch).map(startTurnProgram);
     try {
       for (const each of group) {
         const repetitions = repetitionsOf(each, options);
-        const turns = await interleave(each.name, programs, repetitions, { endsThem: each.isAlone });
+        const players = programs.map((p) => ({ program: p, name: each.name, repetitions }));
+        const turns = await interleave(players, { endsThem: each.isAlone });
         const result = caseResult(each, turns.map(timing));
         console.log(summary(result));
         results.push(result);
@@ -84,6 +86,42 @@ async function measure(
     }
   }
   return results;
+}
+
+/** Cases that are compared with each other: those whose names begin alike, up to the slash. */
+function seriesOf(cases: readonly Case[]): Case[][] {
+  const series = new Map<string, Case[]>();
+  for (const each of cases) {
+    const [prefix] = each.name.split("/") as [string];
+    series.set(prefix, [...(series.get(prefix) ?? []), each]);
+  }
+  return [...series.values()];
+}
+
+/** Runs cases that have no peer in turns with each other, each in a program of its own. */
+async function measureSeries(
+  program: ProgramName,
+  cases: readonly Case[],
+  options: RunOptions,
+): Promise<CaseResult[]> {
+  const programs = cases.map((each) =>
+    startTurnProgram(programsFor(program, [each], options, undefined)[0]!),
+  );
+  try {
+    const turns = await interleave(
+      cases.map((each, i) => ({
+        program: programs[i]!,
+        name: each.name,
+        repetitions: repetitionsOf(each, options),
+      })),
+      { endsThem: true },
+    );
+    const results = cases.map((each, i) => caseResult(each, [timing(turns[i]!)]));
+    for (const result of results) console.log(summary(result));
+    return results;
+  } finally {
+    await Promise.all(programs.map((p) => p.end()));
+  }
 }
 
 function repetitionsOf({ repetitions = Infinity }: Case, options: RunOptions): number {

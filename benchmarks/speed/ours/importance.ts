@@ -24,8 +24,13 @@ const WARM_UP_TOKENS = 128;
  * scores of what is left against the final hidden states that the whole model put out in the first stage.
  *
  * @param name - Of the case.
+ * @param warmUpTokens - Of the one sample of the untimed pass before.
  */
-export function importanceCase(shape: ModelShape, name = `importance/${shape.name}`): Case {
+export function importanceCase(
+  shape: ModelShape,
+  name = `importance/${shape.name}`,
+  warmUpTokens = WARM_UP_TOKENS,
+): Case {
   const { samples, tokens, layers } = shape;
   return {
     name,
@@ -35,11 +40,11 @@ export function importanceCase(shape: ModelShape, name = `importance/${shape.nam
     isAlone: true,
     gemm: [tokens, shape.hidden, shape.intermediate],
     ...(shape.isLong && { repetitions: 1 }),
-    setUp: () => setUpImportance(shape),
+    setUp: () => setUpImportance(shape, warmUpTokens),
   };
 }
 
-async function setUpImportance(shape: ModelShape): Promise<PreparedCase> {
+async function setUpImportance(shape: ModelShape, warmUpTokens: number): Promise<PreparedCase> {
   const { source, config } = randomLlamaSource(shape);
   const whole = await llamaFamily.load(source, config);
   const sampleOf = (n: number, length: number): SweepSample => ({
@@ -79,7 +84,7 @@ async function setUpImportance(shape: ModelShape): Promise<PreparedCase> {
   };
   const samples = Array.from({ length: shape.samples }, (_, n) => sampleOf(n, shape.tokens));
   return {
-    warmUp: () => pass([sampleOf(0, Math.min(WARM_UP_TOKENS, shape.tokens))]),
+    warmUp: () => pass([sampleOf(0, Math.min(warmUpTokens, shape.tokens))]),
     run: () => pass(samples),
     dispose: () => whole.dispose(),
   };

@@ -22,12 +22,14 @@ describe("interleave", () => {
       },
       end: () => Promise.resolve(),
     });
-    const turns = await interleave("gemm", [player("A"), player("B")], 3);
-    expect(turns.map((of) => of.map(({ ms }) => ms))).toEqual([
-      [1, 3, 5],
-      [2, 4, 6],
-    ]);
-    expect(order).toEqual(["A", "B", "A", "B", "A", "B"]);
+    const players = ["A", "B", "C"].map((label, i) => ({
+      program: player(label),
+      name: "gemm",
+      repetitions: 3 - i,
+    }));
+    const turns = await interleave(players);
+    expect(turns.map((of) => of.map(({ ms }) => ms))).toEqual([[1, 4, 6], [2, 5], [3]]);
+    expect(order).toEqual(["A", "B", "C", "A", "B", "A"]);
   });
 
   it("collects what programs print, and lets them end", async () => {
@@ -35,7 +37,7 @@ describe("interleave", () => {
       program("ours", measurement("gemm", "10 + i")),
       program("peer", measurement("gemm", "20 + i")),
     ];
-    const turns = await interleave("gemm", programs, 2);
+    const turns = await interleave(programs.map((p) => ({ program: p, name: "gemm", repetitions: 2 })));
     expect(turns.map((of) => of.map(({ ms }) => ms))).toEqual([
       [10, 11],
       [20, 21],
@@ -45,7 +47,7 @@ describe("interleave", () => {
 
   it("refuses a program that runs another case", async () => {
     const other = program("peer", measurement("mlp", "1"));
-    await expect(interleave("gemm", [other], 1)).rejects.toThrow(
+    await expect(interleave([{ program: other, name: "gemm", repetitions: 1 }])).rejects.toThrow(
       'benchmark: expected the case "gemm", got "mlp".',
     );
     await other.end();

@@ -143,5 +143,9 @@ describe("poolBytesFor", () => {
     const saved = 30 * 1024 * (3 * 1536 + 6 * 576) * 4;
     expect(poolBytesFor(5 * saved, size)).toBe(saved);
     expect(poolBytesFor(5 * saved - 1, size)).toBe(512 * 2 ** 20);
+    // 7B: 2.5 GiB of them, and 25 GiB of weights
+    const large = sizeOf("llama-2-7b", { seqlen: 512 });
+    expect(poolBytesFor(28 * GIB, large)).toBe(poolBytesFor(28 * GIB, { ...large, seqlen: 0 }));
+    expect(poolBytesFor(64 * GIB, large)).toBeGreaterThan(poolBytesFor(64 * GIB, { ...large, seqlen: 0 }));
   });
 });

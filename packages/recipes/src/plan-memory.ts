@@ -57,8 +57,8 @@ const MIN_POOL_BYTES = 64 * MIB;
 
 /**
  * Bytes of freed buffers that the engine may keep within a budget: enough for the weights of one block and a pass
- * through it, since these come and go with every block; and where there is room, for all that a sample's backward pass
- * wants of its forward pass, since that comes and goes with every sample.
+ * through it, since these come and go with every block; and where the weights stay in memory and there is room, for all that
+ * a sample's backward pass wants of its forward pass, since that comes and goes with every sample.
  *
  * @param size - `seqlen`: tokens of the longest sample, 0 if no samples are run.
  */
@@ -69,7 +69,8 @@ export function poolBytesFor(
   const most = budgetBytes / 5;
   const block = Math.max(MAX_POOL_BYTES, 1.5 * blockBytes(config, shape));
   const kept = savedBytes(config, seqlen) * config.numLayers;
-  const wanted = kept <= most ? Math.max(block, kept) : block;
+  const isRoomy = countParameters(shape).total * FLOAT + 2 * kept <= budgetBytes;
+  const wanted = isRoomy && kept <= most ? Math.max(block, kept) : block;
   return Math.floor(Math.max(MIN_POOL_BYTES, Math.min(wanted, most)));
 }
 

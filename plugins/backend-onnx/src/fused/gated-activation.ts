@@ -16,8 +16,9 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
     value: (g, x) => g.op("Div", [x, onePlusExpOfNegative(g, x)]),
     both: (g, x) => {
       const s = g.op("Reciprocal", [onePlusExpOfNegative(g, x)]);
-      const bend = g.op("Mul", [x, g.op("Sub", [g.scalar(1), s])]);
-      return [g.op("Mul", [x, s]), g.op("Mul", [s, g.op("Add", [bend, g.scalar(1)])])]; // s (1 + x (1 - s))
+      const value = g.op("Mul", [x, s]);
+      const bend = g.op("Mul", [value, g.op("Sub", [g.scalar(1), s])]);
+      return [value, g.op("Add", [s, bend])]; // s + x s (1 - s)
     },
   },
   gelu: {
