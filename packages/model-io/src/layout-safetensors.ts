@@ -10,8 +10,11 @@ export interface TensorSpec {
 
 /** A tensor to be written. `data` is called once, when the one before has given its own. */
 export interface TensorToWrite extends TensorSpec {
-  /** Row-major little-endian elements. */
-  readonly data: () => Uint8Array | Promise<Uint8Array>;
+  /**
+   * Row-major little-endian elements. They may be written into `into`, which is as long, and is theirs until the next but one
+   * tensor is asked for; or be an array of their own.
+   */
+  readonly data: (into?: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 }
 
 /** The header of a safetensors file, and its tensors in the order their bytes must follow. */
@@ -85,10 +88,14 @@ export async function serializeSafetensors(
 /**
  * Calls `data` of a tensor and checks the length of what it gives.
  *
+ * @param into - As long as the tensor; see {@link TensorToWrite}.
  * @throws {ShapeError} If it is not what type and shape say.
  */
-export async function readTensorData(tensor: TensorToWrite & { byteLength: number }): Promise<Uint8Array> {
-  const bytes = await tensor.data();
+export async function readTensorData(
+  tensor: TensorToWrite & { byteLength: number },
+  into?: Uint8Array,
+): Promise<Uint8Array> {
+  const bytes = await tensor.data(into);
   if (bytes.byteLength !== tensor.byteLength) {
     throw new ShapeError(
       `tensor "${tensor.name}": expected ${tensor.byteLength} bytes (${tensor.dtype}, shape [${tensor.shape.join(", ")}]), got ${bytes.byteLength}.`,

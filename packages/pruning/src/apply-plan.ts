@@ -18,8 +18,8 @@ export interface PrunedTensor {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
-  /** Row-major little-endian bytes, read and cut when called. */
-  data(): Promise<Uint8Array>;
+  /** Row-major little-endian bytes, read and cut when called: in `into` if that is as long, or in an array of their own. */
+  data(into?: Uint8Array): Promise<Uint8Array>;
 }
 
 export interface ApplyPlanOptions {
@@ -80,9 +80,7 @@ export function applyPlan(
     const data = (into?: Uint8Array): Promise<Uint8Array> =>
       edit ? readEdit(edit, name, dtype, shape) : source.read(name, { into });
     const cut = cuts.get(name);
-    return cut
-      ? cutTensor({ name, dtype, shape, data }, cut, scratch)
-      : { name, dtype, shape, data: () => data() };
+    return cut ? cutTensor({ name, dtype, shape, data }, cut, scratch) : { name, dtype, shape, data };
   });
   return [...cutTensors, ...added];
 }
@@ -145,9 +143,9 @@ function cutTensor(tensor: ReadableTensor, { kept, axis, width }: Cut, scratch: 
     name,
     dtype,
     shape: resized(width),
-    data: () =>
-      scratch.lend(tensorByteLength(dtype, shape, name), async (into) => {
-        const cut = sliceTensor(await tensor.data(into), shape, itemSize, kept, axis);
+    data: (into) =>
+      scratch.lend(tensorByteLength(dtype, shape, name), async (whole) => {
+        const cut = sliceTensor(await tensor.data(whole), shape, itemSize, kept, axis, into);
         return padTensor(cut, resized(kept.length), itemSize, width, axis);
       }),
   };

