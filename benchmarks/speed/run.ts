@@ -63,13 +63,16 @@ async function measure(
   pytorch: PyTorch | undefined,
 ): Promise<CaseResult[]> {
   const cases = (PROGRAMS[program] as readonly Case[]).filter(({ name }) => options.names.includes(name));
-  const together = cases.filter(({ isAlone }) => !isAlone);
-  const beside = cases.filter(({ isAlone, hasPeer = true }) => isAlone && hasPeer);
-  const groups = [...(together.length > 0 ? [together] : []), ...beside.map((c) => [c])];
   const results: CaseResult[] = [];
-  for (const series of seriesOf(cases.filter((c) => c.isAlone && !beside.includes(c)))) {
+  for (const series of seriesOf(cases.filter(({ hasPeer = true }) => !hasPeer))) {
     results.push(...(await measureSeries(program, series, options)));
   }
+  const besidePeer = cases.filter(({ hasPeer = true }) => hasPeer);
+  const together = besidePeer.filter(({ isAlone }) => !isAlone);
+  const groups = [
+    ...(together.length > 0 ? [together] : []),
+    ...besidePeer.filter(({ isAlone }) => isAlone).map((c) => [c]),
+  ];
   for (const group of groups) {
     const programs = programsFor(program, group, options, pytorch).map(startTurnProgram);
     try {
@@ -149,8 +152,8 @@ function programsFor(
     file: execPath,
     args: [...execArgv, path("ours/main.ts"), program, ...args],
   };
-  const [{ isAlone = false, gemm, hasPeer = true }] = cases as [Case];
-  if (!pytorch || !hasPeer) return [ours];
+  const [{ isAlone = false, gemm }] = cases as [Case];
+  if (!pytorch) return [ours];
   const peer = (dtype: string): Command => ({
     label: `peers/${program} ${dtype}`,
     file: pytorch.python,

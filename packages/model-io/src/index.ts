@@ -9,6 +9,8 @@ export { fromFloat32, toFloat32 } from "./float-conversion.js";
 export type { FloatDType } from "./float-conversion.js";
 export { HttpByteSource } from "./http-byte-source.js";
 export type { HttpByteSourceOptions } from "./http-byte-source.js";
+export { indexRuns } from "./index-runs.js";
+export type { IndexRun } from "./index-runs.js";
 export { describeJson, isJsonObject, parseJsonObject } from "./json-object.js";
 export type { JsonObject, JsonValue } from "./json-object.js";
 export { layoutSafetensors, PYTORCH_METADATA, serializeSafetensors } from "./layout-safetensors.js";

@@ -1,5 +1,5 @@
 import { FormatError } from "@sdmprune/core";
-import { tensorByteLength, toFloat32, type DType } from "@sdmprune/model-io";
+import { indexRuns, tensorByteLength, toFloat32, type DType } from "@sdmprune/model-io";
 import { filledTensor, tf } from "@sdmprune/tensor";
 import type { WeightSource } from "./weight-source.js";
 
@@ -55,7 +55,7 @@ function keptTensor(
   const rowBytes = bytes.byteLength / numRows;
   if (axis === 0) {
     return filledTensor([indices.length, ...shape.slice(1)], (values) => {
-      for (const { start, end, first } of consecutive(indices)) {
+      for (const { start, end, first } of indexRuns(indices)) {
         const rows = bytes.subarray(first * rowBytes, (first + end - start) * rowBytes);
         toFloat32(rows, dtype, values.subarray(start * numColumns, end * numColumns));
       }
@@ -63,7 +63,7 @@ function keptTensor(
   }
   return filledTensor([numRows, indices.length], (values) => {
     const whole = new Float32Array(numColumns);
-    const runs = [...consecutive(indices)];
+    const runs = [...indexRuns(indices)];
     let at = 0;
     for (let row = 0; row < numRows; row++) {
       toFloat32(bytes.subarray(row * rowBytes, (row + 1) * rowBytes), dtype, whole);
@@ -74,14 +74,4 @@ function keptTensor(
       }
     }
   });
-}
-
-/** The parts `[start, end)` of rising indices that rise by one, from `first`. */
-function* consecutive(indices: Int32Array): Generator<{ start: number; end: number; first: number }> {
-  for (let start = 0, end: number; start < indices.length; start = end) {
-    const first = indices[start]!;
-    end = start + 1;
-    while (indices[end] === first + end - start) end++;
-    yield { start, end, first };
-  }
 }

@@ -18,7 +18,7 @@ export interface PrunedTensor {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
-  /** Row-major little-endian bytes, read and cut when called: in `into` if that is as long, or in an array of their own. */
+  /** Row-major little-endian bytes, read and cut when called; into `into`, which is as long, or an array of their own. */
   data(into?: Uint8Array): Promise<Uint8Array>;
 }
 

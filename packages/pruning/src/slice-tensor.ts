@@ -1,4 +1,5 @@
 import { ShapeError } from "@sdmprune/core";
+import { indexRuns } from "@sdmprune/model-io";
 
 type Elements = Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
 
@@ -40,12 +41,9 @@ export function sliceTensor(
 }
 
 function keepRows(bytes: Uint8Array, out: Uint8Array, rowBytes: number, kept: Int32Array): void {
-  // Neighbouring rows move in one copy.
-  for (let i = 0; i < kept.length;) {
-    let end = i + 1;
-    while (end < kept.length && kept[end] === kept[end - 1]! + 1) end++;
-    out.set(bytes.subarray(kept[i]! * rowBytes, (kept[end - 1]! + 1) * rowBytes), i * rowBytes);
-    i = end;
+  for (const { start, end, first } of indexRuns(kept)) {
+    const rows = bytes.subarray(first * rowBytes, (first + end - start) * rowBytes);
+    out.set(rows, start * rowBytes);
   }
 }
 

@@ -15,12 +15,12 @@ import { drawCalibration } from "./calibration.js";
 import type { MadePlan } from "./make-plan.js";
 import { memoryBudget, planSweepMemory } from "./memory-budget.js";
 import type { OpenedModel } from "./open-model.js";
-import { poolBytesFor, type SweepSize } from "./plan-memory.js";
+import type { SweepSize } from "./plan-memory.js";
 import type { Compensation, PruneRequest } from "./prune-request.js";
 import { ScratchFile } from "./scratch-file.js";
 import { snakeKeys } from "./snake-keys.js";
 import { startEngine } from "./start-engine.js";
-import { longestSample } from "./sweep-size.js";
+import { poolBytesOfSamples } from "./sweep-size.js";
 
 const DEFAULT_LAMBDA = 0.01;
 
@@ -74,7 +74,7 @@ export async function compensate(
   const { samples, provenance } =
     made.samples ?? (await drawCalibration(run, model, request.calibration, `compensation "${kind}"`));
   const budget = await memoryBudget(request.memory);
-  const poolBytes = poolBytesFor(budget.bytes, { ...model, seqlen: longestSample(samples) });
+  const poolBytes = poolBytesOfSamples(budget, model, samples);
   await startEngine(run, { ...request, poolBytes });
   const { residency } = planSweepMemory(run, sizeOf(model, made, samples), budget);
   const file = new ScratchFile(dirname(resolve(output ?? ".")));

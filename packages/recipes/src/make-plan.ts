@@ -28,7 +28,6 @@ import {
 } from "./create-criterion.js";
 import { memoryBudget } from "./memory-budget.js";
 import type { OpenedModel } from "./open-model.js";
-import { poolBytesFor } from "./plan-memory.js";
 import type { PruneRequest } from "./prune-request.js";
 import { assertCanAllocate, runStages } from "./run-stages.js";
 import {
@@ -40,7 +39,7 @@ import {
 } from "./score-source.js";
 import { snakeKeys } from "./snake-keys.js";
 import { startEngine } from "./start-engine.js";
-import { longestSample } from "./sweep-size.js";
+import { poolBytesOfSamples } from "./sweep-size.js";
 import { WorkFolder } from "./work-folder.js";
 
 const DEFAULT_METHOD = "sdmprune";
@@ -121,7 +120,7 @@ export async function makePlan(run: Run, model: OpenedModel, request: PruneReque
       ? await drawCalibration(run, model, request.calibration, `method "${methodName}"`)
       : undefined;
   const budget = await memoryBudget(request.memory);
-  const poolBytes = poolBytesFor(budget.bytes, { ...model, seqlen: longestSample(calibration?.samples) });
+  const poolBytes = poolBytesOfSamples(budget, model, calibration?.samples);
   const origin: ScoreOrigin = scores
     ? originOf(scores, run.seed, method.needsCalibration)
     : {

@@ -25,11 +25,10 @@ import { HiddenStates, rememberedTeacher } from "./remembered-teacher.js";
 import { resumableSweep } from "./resumable-sweep.js";
 import { ScratchFile } from "./scratch-file.js";
 import { planWorkers, workerPolicy, type WorkerRequest } from "./plan-workers.js";
-import { poolBytesFor } from "./plan-memory.js";
 import { SampleWorkers } from "./sample-workers.js";
 import { recordedCall, type ScoreCall, type ScoreSource } from "./score-source.js";
 import { StudentModels } from "./student-models.js";
-import { longestSample, needsTeacher, sweepSize } from "./sweep-size.js";
+import { needsTeacher, poolBytesOfSamples, sweepSize } from "./sweep-size.js";
 import { trainingContext } from "./training-context.js";
 import type { WorkFolder } from "./work-folder.js";
 
@@ -256,7 +255,7 @@ function startWorkers(
   count: number,
   threads: number,
 ): SampleWorkers {
-  const poolBytes = poolBytesFor(budget.bytes, { ...model, seqlen: longestSample(calibration?.samples) });
+  const poolBytes = poolBytesOfSamples(budget, model, calibration?.samples);
   return new SampleWorkers(run, count, {
     model: model.checkpoint.dir,
     teacher: undefined,

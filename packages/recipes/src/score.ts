@@ -22,14 +22,13 @@ import {
 } from "./create-criterion.js";
 import { checkMemory, memoryBudget, planSweepMemory, sweepPolicy } from "./memory-budget.js";
 import { openModel, type OpenedModel } from "./open-model.js";
-import { poolBytesFor } from "./plan-memory.js";
 import { planWorkers, workerPolicy, type WorkerCount } from "./plan-workers.js";
 import { assertNewFile } from "./replace-output.js";
 import { SampleWorkers } from "./sample-workers.js";
 import { ScratchFile } from "./scratch-file.js";
 import { snakeKeys } from "./snake-keys.js";
 import { startEngine, type EngineRequest } from "./start-engine.js";
-import { longestSample, needsTeacher, sweepSize } from "./sweep-size.js";
+import { needsTeacher, poolBytesOfSamples, sweepSize } from "./sweep-size.js";
 
 export interface ScoreRequest extends EngineRequest {
   /** A checkpoint folder or a hub id. */
@@ -167,7 +166,7 @@ async function withSweep<R>(
 ): Promise<R> {
   const budget = await memoryBudget(request.memory);
   const samples = calibration?.samples ?? [];
-  const poolBytes = poolBytesFor(budget.bytes, { ...model, seqlen: longestSample(samples) });
+  const poolBytes = poolBytesOfSamples(budget, model, samples);
   const backend = await startEngine(run, { ...request, poolBytes });
   const comparing = [...criteria.values()].some(needsTeacher);
   const plan = planSweepMemory(

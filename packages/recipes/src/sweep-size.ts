@@ -1,7 +1,8 @@
 import { weightGradientCopies, type ImportanceCriterion, type SweepSample } from "@sdmprune/importance";
 import { needsSamples } from "./create-criterion.js";
+import type { MemoryBudget } from "./memory-budget.js";
 import type { OpenedModel } from "./open-model.js";
-import type { SweepSize } from "./plan-memory.js";
+import { poolBytesFor, type SweepSize } from "./plan-memory.js";
 
 /** What a sweep that feeds these criteria will have to hold, but for a teacher. */
 export function sweepSize(
@@ -20,8 +21,17 @@ export function sweepSize(
   };
 }
 
+/** {@link poolBytesFor} of the engine that runs these samples through a model. */
+export function poolBytesOfSamples(
+  budget: MemoryBudget,
+  { config, shape }: OpenedModel,
+  samples: readonly SweepSample[] = [],
+): number {
+  return poolBytesFor(budget.bytes, { config, shape, seqlen: longestSample(samples) });
+}
+
 /** Tokens of the longest sample; 0 of none. */
-export function longestSample(samples: readonly SweepSample[] = []): number {
+function longestSample(samples: readonly SweepSample[]): number {
   return Math.max(0, ...samples.map(({ ids }) => ids.length));
 }
 

@@ -82,11 +82,9 @@ export class BufferPool {
 
   /** The smallest free buffer that is large enough, and not much too large. */
   #takeFree(sizeBytes: number): ArrayBuffer | undefined {
-    let found = this.#free.has(sizeBytes) ? sizeBytes : Infinity;
-    if (found === Infinity) {
-      for (const size of this.#free.keys()) {
-        if (size > sizeBytes && size <= sizeBytes * MOST_EXCESS) found = Math.min(found, size);
-      }
+    let found = Infinity;
+    for (const size of this.#free.keys()) {
+      if (size >= sizeBytes && size <= sizeBytes * MOST_EXCESS) found = Math.min(found, size);
     }
     const list = this.#free.get(found);
     if (!list) return undefined;

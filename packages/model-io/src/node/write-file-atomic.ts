@@ -31,8 +31,8 @@ export async function writeFileAtomic(
 }
 
 /**
- * Bytes after which the disk is set to work, while the next ones are made. On a disk of 2 GB/s a quarter of this takes 40 % longer:
- * what is on its way to the disk is in the way of what follows.
+ * Bytes after which the disk is set to work, while the next ones are made. On a disk of 2 GB/s, a quarter of this takes 40 %
+ * longer: what is on its way to the disk is in the way of what follows.
  */
 const FLUSH_BYTES = 2 ** 29;
 

@@ -30,23 +30,21 @@ export async function writeSafetensors(
 const SHARED_BYTES = 2 ** 26;
 
 /**
- * The bytes of a laid-out file, in pieces, each valid until the next is asked for: its header, then each tensor. The next tensor is asked for while the one
- * before is written, never two at the same time.
+ * The bytes of a laid-out file, in pieces, each valid until the next is asked for: its header, then each tensor. The next
+ * tensor is asked for while the one before is written, never two at the same time.
  */
 export async function* safetensorsPieces(
   layout: SafetensorsLayout<TensorToWrite>,
 ): AsyncGenerator<Uint8Array> {
   const { header, tensors } = layout;
-  const sizes = tensors.map(({ byteLength }) => byteLength).filter((size) => size <= SHARED_BYTES);
-  const shared = [0, 1].map(() => new Uint8Array(Math.max(0, ...sizes)));
+  const isShared = ({ byteLength }: { byteLength: number }): boolean => byteLength <= SHARED_BYTES;
+  const longest = Math.max(0, ...tensors.filter(isShared).map(({ byteLength }) => byteLength));
+  const shared = [0, 1].map(() => new Uint8Array(longest));
   const ask = (i: number): Promise<Uint8Array> | undefined => {
     const tensor = tensors[i];
     if (!tensor) return undefined;
-    const { byteLength } = tensor;
-    const next = readTensorData(
-      tensor,
-      byteLength <= SHARED_BYTES ? shared[i % 2]!.subarray(0, byteLength) : undefined,
-    );
+    const into = isShared(tensor) ? shared[i % 2]!.subarray(0, tensor.byteLength) : undefined;
+    const next = readTensorData(tensor, into);
     next.catch(() => undefined); // it is awaited when its turn comes
     return next;
   };

@@ -6,12 +6,11 @@ import type { LayerScores } from "@sdmprune/importance/score-file";
 import { createCriterion } from "../create-criterion.js";
 import { memoryBudget, planSweepMemory, sweepPolicy } from "../memory-budget.js";
 import type { OpenedModel } from "../open-model.js";
-import { poolBytesFor } from "../plan-memory.js";
 import { ScratchFile } from "../scratch-file.js";
 import type { ScoreCall } from "../score-source.js";
 import { startEngine, type EngineRequest } from "../start-engine.js";
 import { StudentModels } from "../student-models.js";
-import { longestSample, needsTeacher, sweepSize } from "../sweep-size.js";
+import { needsTeacher, poolBytesOfSamples, sweepSize } from "../sweep-size.js";
 import type { WantedCall } from "./replay-stages.js";
 
 export interface SharedSweepRequest extends EngineRequest {
@@ -34,7 +33,7 @@ export async function sharedSweep(run: Run, request: SharedSweepRequest): Promis
   }
   const all = [...criteria.values()];
   const budget = await memoryBudget(request.memory);
-  const poolBytes = poolBytesFor(budget.bytes, { ...model, seqlen: longestSample(samples) });
+  const poolBytes = poolBytesOfSamples(budget, model, samples);
   await startEngine(run, { ...request, poolBytes });
   const comparesWithOriginal = kept !== undefined && all.some(needsTeacher);
   const plan = planSweepMemory(

@@ -40,25 +40,23 @@ export const causalAttentionBackwardKernel = nativeKernel<
 >("SdmCausalAttentionBackward", "graph", ({ inputs, attrs: { scale }, backend }) => {
   const sizes = sizesOf(inputs);
   const hasBias = inputs.bias !== undefined;
-  const [first, further] = [false, true].map((isFurther) => backwardProgram(scale, hasBias, isFurther)) as [
-    Program,
-    Program,
-  ];
   const [out, dOut] = [backend.values(inputs.out), backend.values(inputs.dOut)];
   const dq = backend.allocate(inputs.q.shape, "float32");
   const dk = backend.allocate(inputs.k.shape, "float32");
   const dv = backend.allocate(inputs.v.shape, "float32");
   // The last block of a batch row sees all keys: it comes first and sets what the others add to.
   for (const block of blocks(sizes, backwardQueries(sizes)).reverse()) {
-    const own = [keys(dk.values, sizes, block), keys(dv.values, sizes, block)];
-    const isFirst = block.to === sizes.T;
-    const inputsOfBlock = [
-      ...blockInputs(backend, inputs, sizes, block),
-      queries(out, sizes, block),
-      queries(dOut, sizes, block),
-    ];
-    if (isFirst) first.run(inputsOfBlock, [queries(dq.values, sizes, block), ...own]);
-    else further.run([...inputsOfBlock, ...own], [queries(dq.values, sizes, block), ...own]);
+    const sums = [keys(dk.values, sizes, block), keys(dv.values, sizes, block)];
+    const isFurther = block.to < sizes.T;
+    backwardProgram(scale, hasBias, isFurther).run(
+      [
+        ...blockInputs(backend, inputs, sizes, block),
+        queries(out, sizes, block),
+        queries(dOut, sizes, block),
+        ...(isFurther ? sums : []),
+      ],
+      [queries(dq.values, sizes, block), ...sums],
+    );
   }
   return [dq.tensor, dk.tensor, dv.tensor];
 });
@@ -126,6 +124,7 @@ function attentionWeights(g: GraphBuilder, scale: number, hasBias: boolean): Wei
   return { q, k, v, p: g.op("Reshape", [p, weightsShape]), grouped, ungrouped };
 }
 
+/** Gradients of a block; those by keys and values added to inputs, in the place of which they may stand, if `isFurther`. */
 function backwardProgram(scale: number, hasBias: boolean, isFurther: boolean): Program {
   return program(
     `SdmCausalAttentionBackward ${scale}${hasBias ? " bias" : ""}${isFurther ? " further" : ""}`,
