@@ -1,9 +1,10 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execArgv, execPath } from "node:process";
+import { execPath } from "node:process";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { SdmPruneError } from "@sdmprune/core";
 
 /** What a program took, as the system counted. */
@@ -28,15 +29,12 @@ const RECORD = `data:text/javascript,${encodeURIComponent(
  * @param args - Its file, and its arguments.
  * @throws {SdmPruneError} If it fails; its messages are shown.
  */
-export async function measureProcess(
-  args: readonly string[],
-  nodeOptions: readonly string[] = [],
-): Promise<ProcessCost> {
+export async function measureProcess(args: readonly string[]): Promise<ProcessCost> {
   const folder = await mkdtemp(join(tmpdir(), "measure-"));
   const usageFile = join(folder, "usage.json");
   try {
     const start = performance.now();
-    const child = spawn(execPath, [...nodeOptions, "--import", RECORD, ...args], {
+    const child = spawn(execPath, ["--import", RECORD, ...args], {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, SDMPRUNE_USAGE: usageFile },
     });
@@ -71,7 +69,19 @@ export function measureSdmprune(...args: string[]): Promise<ProcessCost> {
   return measureProcess([CLI, ...args]);
 }
 
-/** Runs a TypeScript file of this checkout. */
-export function measureScript(file: URL, ...args: string[]): Promise<ProcessCost> {
-  return measureProcess([fileURLToPath(file), ...args], execArgv);
+const COMPILED_CLI = fileURLToPath(new URL("compiled-sdmprune.js", import.meta.url));
+
+/** Compiles the packages of this checkout, for {@link measureCompiledSdmprune}. */
+export async function buildSdmprune(): Promise<void> {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const nx = fileURLToPath(import.meta.resolve("nx/bin/nx.js"));
+  await promisify(execFile)(execPath, [nx, "run", "sdmprune:build"], {
+    cwd: root,
+    env: { ...process.env, NX_DAEMON: "false" },
+  });
+}
+
+/** Runs `sdmprune` as its users have it: compiled. After {@link buildSdmprune}. */
+export function measureCompiledSdmprune(...args: string[]): Promise<ProcessCost> {
+  return measureProcess([COMPILED_CLI, ...args]);
 }

@@ -1,9 +1,15 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { argv } from "node:process";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { median } from "../speed/runner/statistics.js";
-import { measureScript, measureSdmprune, type ProcessCost } from "./measure-process.js";
+import {
+  buildSdmprune,
+  measureCompiledSdmprune,
+  measureProcess,
+  type ProcessCost,
+} from "./measure-process.js";
 import { checkpointOfShape, saveResults, withWorkspace } from "./workspace.js";
 
 // Pruning from a score file beside a loop that reads, hashes and writes the same bytes: npm run bench:reprune.
@@ -25,18 +31,29 @@ await withWorkspace(values.workspace, async (workspace) => {
   const [scores, pruned, copy] = ["scores.safetensors", "pruned", "copy"].map((name) =>
     join(workspace, name),
   );
-  await measureSdmprune("score", model, "--importance", "random", "-o", scores!, "--force");
+  await buildSdmprune();
+  await measureCompiledSdmprune("score", model, "--importance", "random", "-o", scores!, "--force");
   const prune = (): Promise<ProcessCost> =>
-    measureSdmprune("prune", model, "--method", "random", "--scores", scores!, "-o", pruned!, "--force");
+    measureCompiledSdmprune(
+      "prune",
+      model,
+      "--method",
+      "random",
+      "--scores",
+      scores!,
+      "-o",
+      pruned!,
+      "--force",
+    );
   await prune(); // warms the file cache, and says how many bytes there are to write
   const bytes = (await stat(join(pruned!, "model.safetensors"))).size;
   const loop = (): Promise<ProcessCost> =>
-    measureScript(
-      new URL("copy-loop.ts", import.meta.url),
+    measureProcess([
+      fileURLToPath(new URL("copy-loop.js", import.meta.url)),
       join(model, "model.safetensors"),
       copy!,
       `${bytes}`,
-    );
+    ]);
   await loop();
   const ours: ProcessCost[] = [];
   const plain: ProcessCost[] = [];

@@ -70,5 +70,5 @@ export { findTrainingPreset, TRAINING_PRESETS } from "./training-presets.js";
 export type { TrainingPreset } from "./training-presets.js";
 export { startEngine } from "./start-engine.js";
 export type { EngineRequest } from "./start-engine.js";
-export { trainingReport } from "./report/training-report.js";
-export type { TrainingReport } from "./report/training-report.js";
+export { writeTrainingReport } from "./report/write-training-report.js";
+export type { WriteTrainingReportRequest } from "./report/write-training-report.js";

@@ -5,7 +5,6 @@ import { writeFileAtomic } from "@sdmprune/model-io/node";
 import { expandCells, type Cell } from "./cells.js";
 import { collectResults, judgedSubjects, type ComparisonResults } from "./collect-results.js";
 import { ComparisonContext, type ComparisonOptions } from "./comparison-context.js";
-import { comparisonReport } from "./comparison-report.js";
 import { leaderboard } from "./leaderboard.js";
 import { isFinished, runCell } from "./run-cell.js";
 import { scoreProfiles } from "./score-profiles.js";
@@ -163,6 +162,7 @@ export async function listCells(host: Host, request: CompareRequest): Promise<Li
 async function writeTables(context: ComparisonContext, request: CompareRequest): Promise<ComparisonResults> {
   const results = await collectResults(context, request);
   const judged = await judgedSubjects(context, expandCells(request.experiment));
+  const { comparisonReport } = await import("./comparison-report.js"); // with the plots' library, slow to load
   const report = comparisonReport(results, await scoreProfiles(context, judged));
   const { output } = request;
   await writeFileAtomic(join(output, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
