@@ -38,10 +38,13 @@ export function sizesOf({ q, k }: Pick<AttentionInputs, "q" | "k">): AttentionSi
   return { B, T, S, heads, group: numQueryHeads / heads, D };
 }
 
-/** All queries, in blocks of equal size and of `queriesOfBlock` at most. */
+/**
+ * All queries, in blocks of about equal size and of `queriesOfBlock` at most; all but the last of a batch row have a
+ * multiple of four where that is allowed.
+ */
 export function blocks({ B, T, S }: AttentionSizes, queriesOfBlock: number): Block[] {
   const perRow = Math.ceil(T / queriesOfBlock);
-  const size = Math.ceil(T / perRow);
+  const size = Math.min(queriesOfBlock, Math.ceil(T / perRow / 4) * 4);
   const result: Block[] = [];
   for (let b = 0; b < B; b++) {
     for (let from = 0; from < T; from += size) {
