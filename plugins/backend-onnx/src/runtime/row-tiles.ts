@@ -4,10 +4,12 @@ import type { GraphBuilder } from "./graph-builder.js";
 import { program, type Program, type TensorView } from "./program.js";
 
 /**
- * Elements of one tile. The values between the operations of a graph then take a fixed amount of memory whatever the
- * number of rows, and stay in the cores' caches. Half of this is slower, and more no faster.
+ * Elements of one tile, 2 MiB. The values between the operations of a graph then take a fixed amount of memory whatever
+ * the number of rows, and stay in the last cache; smaller tiles would stay in the first ones, but every operation wakes
+ * the other threads. The importance pass of a 135M model takes 7 % longer with half, 11 % with a quarter, and no less
+ * with twice as many (2 cores, 32 MiB of cache).
  */
-const TILE_ELEMENTS = 1 << 17;
+const TILE_ELEMENTS = 1 << 19;
 
 /** A tensor or result of which a tile takes some rows; `row` is the shape of one of them. */
 export interface RowValues {
