@@ -137,8 +137,8 @@ function passSection(cases: readonly CaseResult[]): string[] {
 
 /** Why the products differ by more than two good implementations would. */
 const MKL_ON_AMD = [
-  "On AMD processors PyTorch's wheel multiplies float32 matrices with Intel MKL at about half the rate that the cores",
-  "reach ([log](../log/2026-11-24-pytorch-gemm-on-amd.md)). Expect ratios nearer 1 on Intel processors.",
+  "On AMD's Zen 5, PyTorch's wheel multiplies float32 matrices with Intel MKL at about half the rate that the cores reach",
+  "([log](../log/2026-11-24-pytorch-gemm-on-amd.md)); on Zen 4, at nearly all of it.",
 ].join("\n");
 
 /** Billions of floating-point operations per second. */
