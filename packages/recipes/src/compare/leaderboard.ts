@@ -93,6 +93,9 @@ function section(
     );
     return row && cell(row);
   };
+  const judged = labels
+    .map((label) => ({ label, cells: columns.map((column) => at(label, column)) }))
+    .filter(({ cells }) => cells.some((text) => text !== undefined));
   const table = markdownReporter.format({
     head: [
       "method",
@@ -101,7 +104,7 @@ function section(
           `${Math.round(100 * ratio)} %${recovery === undefined ? "" : ` + ${recovery}`}`,
       ),
     ],
-    rows: labels.map((label) => [label, ...columns.map((column) => at(label, column))]),
+    rows: judged.map(({ label, cells }) => [label, ...cells]),
   });
   const denseText = dense
     .flatMap((row) => {
@@ -111,9 +114,11 @@ function section(
         : [`${row.recovery === undefined ? "dense" : `dense + ${row.recovery}`}: ${text}`];
     })
     .join("; ");
-  return [`## ${heading}`, `${note[0]!.toUpperCase()}${note.slice(1)}. ${denseText}.`, table.trim()].join(
-    "\n\n",
-  );
+  return [
+    `## ${heading}`,
+    `${note[0]!.toUpperCase()}${note.slice(1)}.${denseText === "" ? "" : ` ${denseText}.`}`,
+    ...(judged.length > 0 ? [table.trim()] : []),
+  ].join("\n\n");
 }
 
 function withTest(text: string, pValue: number | undefined, isReference: boolean): string {
