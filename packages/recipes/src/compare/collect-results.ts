@@ -105,16 +105,20 @@ export interface CollectOptions {
   readonly source?: unknown;
 }
 
-/** Puts the results of the cells that are finished together. */
+/**
+ * Puts the results of the cells that are finished together.
+ *
+ * @param judged - Of {@link judgedSubjects}.
+ */
 export async function collectResults(
   context: ComparisonContext,
+  judged: readonly JudgedSubject[],
   { command, title, source }: CollectOptions = {},
 ): Promise<ComparisonResults> {
   const { experiment } = context;
   const cells = expandCells(experiment);
   let numFinished = 0;
   for (const cell of cells) if (await isFinished(context, cell)) numFinished++;
-  const judged = await judgedSubjects(context, cells);
   const groups = new Map<string, JudgedSubject[]>();
   for (const each of judged) {
     const key = rowKey(each.subject);

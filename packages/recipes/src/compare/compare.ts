@@ -160,8 +160,8 @@ export async function listCells(host: Host, request: CompareRequest): Promise<Li
 }
 
 async function writeTables(context: ComparisonContext, request: CompareRequest): Promise<ComparisonResults> {
-  const results = await collectResults(context, request);
   const judged = await judgedSubjects(context, expandCells(request.experiment));
+  const results = await collectResults(context, judged, request);
   const { comparisonReport } = await import("./comparison-report.js"); // with the plots' library, slow to load
   const report = comparisonReport(results, await scoreProfiles(context, judged));
   const { output } = request;

@@ -39,12 +39,12 @@ export function sizesOf({ q, k }: Pick<AttentionInputs, "q" | "k">): AttentionSi
 }
 
 /**
- * All queries, in blocks of about equal size and of `queriesOfBlock` at most; all but the last of a batch row have a
- * multiple of four where that is allowed.
+ * All queries, in blocks of about equal size and of `queriesOfBlock` at most. All blocks but the last of a batch row have a
+ * multiple of `multiple` queries, where `queriesOfBlock` leaves room for it.
  */
-export function blocks({ B, T, S }: AttentionSizes, queriesOfBlock: number): Block[] {
+export function blocks({ B, T, S }: AttentionSizes, queriesOfBlock: number, multiple = 1): Block[] {
   const perRow = Math.ceil(T / queriesOfBlock);
-  const size = Math.min(queriesOfBlock, Math.ceil(T / perRow / 4) * 4);
+  const size = Math.min(queriesOfBlock, Math.ceil(T / perRow / multiple) * multiple);
   const result: Block[] = [];
   for (let b = 0; b < B; b++) {
     for (let from = 0; from < T; from += size) {
